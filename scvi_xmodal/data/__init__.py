@@ -1,5 +1,74 @@
+"""From AnnData and MuData to minibatches: reading, checking, matching, pairing."""
+
 from __future__ import annotations
 
-from scvi_xmodal.data._split import Split
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["Split"]
+if TYPE_CHECKING:
+    from scvi_xmodal.data._counts import check_counts
+    from scvi_xmodal.data._dataset import MinibatchSampler, PairedDataset, paired_loader
+    from scvi_xmodal.data._fields import CountsField, MuDataCountsField, layer_name
+    from scvi_xmodal.data._matching import check_unique, match_features
+    from scvi_xmodal.data._modalities import find_modalities, kind_of
+    from scvi_xmodal.data._pairs import Pairs
+    from scvi_xmodal.data._query import Query, pick_modality, read_query
+    from scvi_xmodal.data._reader import ReaderBlocks, RowReader
+    from scvi_xmodal.data._split import Split
+    from scvi_xmodal.data._splitter import PairedDataSplitter
+    from scvi_xmodal.data._translation import translation, translation_record
+
+# Preprocessing and metrics use a few of these and must not wait for torch and scvi-tools.
+_HOME = {
+    "check_counts": "_counts",
+    "MinibatchSampler": "_dataset",
+    "PairedDataset": "_dataset",
+    "paired_loader": "_dataset",
+    "CountsField": "_fields",
+    "MuDataCountsField": "_fields",
+    "layer_name": "_fields",
+    "check_unique": "_matching",
+    "match_features": "_matching",
+    "find_modalities": "_modalities",
+    "kind_of": "_modalities",
+    "Pairs": "_pairs",
+    "Query": "_query",
+    "pick_modality": "_query",
+    "read_query": "_query",
+    "ReaderBlocks": "_reader",
+    "RowReader": "_reader",
+    "Split": "_split",
+    "PairedDataSplitter": "_splitter",
+    "translation": "_translation",
+    "translation_record": "_translation",
+}
+
+__all__ = [
+    "CountsField",
+    "MinibatchSampler",
+    "MuDataCountsField",
+    "PairedDataSplitter",
+    "PairedDataset",
+    "Pairs",
+    "Query",
+    "ReaderBlocks",
+    "RowReader",
+    "Split",
+    "check_counts",
+    "check_unique",
+    "find_modalities",
+    "kind_of",
+    "layer_name",
+    "match_features",
+    "paired_loader",
+    "pick_modality",
+    "read_query",
+    "translation",
+    "translation_record",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"scvi_xmodal.data.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'scvi_xmodal.data' has no attribute {name!r}")

@@ -1,1 +1,28 @@
+"""Networks and losses: tensors and specs, no AnnData."""
+
 from __future__ import annotations
+
+from scvi_xmodal.module._architecture import PUBLISHED, Architecture
+from scvi_xmodal.module._butterfly import ButterflyVAE
+from scvi_xmodal.module._depth import DepthPredictor
+from scvi_xmodal.module._likelihoods import LIKELIHOODS
+from scvi_xmodal.module._nets import Decoder, Encoder
+from scvi_xmodal.module._spec import KIND_DEFAULTS, KindDefaults, ModalitySpec
+from scvi_xmodal.module._statistics import FeatureStatistics, feature_statistics
+from scvi_xmodal.module._transforms import TRANSFORMS
+
+__all__ = [
+    "KIND_DEFAULTS",
+    "LIKELIHOODS",
+    "PUBLISHED",
+    "TRANSFORMS",
+    "Architecture",
+    "ButterflyVAE",
+    "Decoder",
+    "DepthPredictor",
+    "Encoder",
+    "FeatureStatistics",
+    "KindDefaults",
+    "ModalitySpec",
+    "feature_statistics",
+]

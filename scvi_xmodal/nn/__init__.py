@@ -1,1 +1,25 @@
+"""Layers and losses on tensors."""
+
 from __future__ import annotations
+
+from scvi_xmodal.nn._bag import bag_product
+from scvi_xmodal.nn._chromosome import BlockedLinear, BlockedSparseLinear
+from scvi_xmodal.nn._dense import DenseLayer
+from scvi_xmodal.nn._discriminator import Discriminator, discriminator_loss
+from scvi_xmodal.nn._mask import Mask
+from scvi_xmodal.nn._softplus import softplus_sum
+from scvi_xmodal.nn._sparse import SparseRows
+from scvi_xmodal.nn._translator import Translator
+
+__all__ = [
+    "BlockedLinear",
+    "BlockedSparseLinear",
+    "DenseLayer",
+    "Discriminator",
+    "Mask",
+    "SparseRows",
+    "Translator",
+    "bag_product",
+    "discriminator_loss",
+    "softplus_sum",
+]

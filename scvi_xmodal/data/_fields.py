@@ -1,0 +1,135 @@
+"""Registered count matrices, with all that a model must remember of them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scvi import settings
+from scvi.data.fields import LayerField, MuDataWrapper
+
+from scvi_xmodal.data._counts import check_counts
+from scvi_xmodal.data._matching import check_unique, match_features
+from scvi_xmodal.data._peaks import parse_peaks
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scvi_xmodal._constants import Kind
+
+
+class CountsField(LayerField):
+    """A layer of counts whose features are remembered by name and chromosome.
+
+    scvi-tools' own field looks at 20 values, refuses ``csr_array``, rewrites CSC matrices in
+    place and compares only the number of features when a model meets other data.
+
+    Parameters
+    ----------
+    registry_key
+        Key of the field in the registry.
+    layer
+        Layer that holds the counts; ``None`` for ``X``.
+    kind
+        What the features are: ``"rna"``, ``"atac"`` or ``"protein"``.
+    modality
+        Name of the modality, as messages and ``source=`` call it.
+    """
+
+    def __init__(self, registry_key: str, layer: str | None, kind: Kind, modality: str):
+        super().__init__(registry_key, layer, is_count_data=False, correct_data_format=False)
+        self.kind = kind
+        self.modality = modality
+
+    def validate_field(self, adata: AnnData) -> None:
+        """Raise a ``ValueError`` unless the layer is there and holds counts."""
+        name = layer_name(self.modality, self.attr_key)
+        if self.attr_key is not None and self.attr_key not in adata.layers:
+            raise ValueError(f"{name} does not exist; the layers are {list(adata.layers)}.")
+        if adata.n_obs == 0 or adata.n_vars == 0:
+            raise ValueError(f"{name} has shape {adata.shape}: there is nothing to train on.")
+        check_unique(adata.var_names, name=f"The features of {self.modality!r}")
+        check_counts(self.get_field_data(adata), name=name)
+
+    def register_field(self, adata: AnnData) -> dict[str, Any]:
+        """Validate the layer and describe its features."""
+        self.validate_field(adata)
+        _warn_if_empty(self.get_field_data(adata), self.modality)
+        state = super().register_field(adata)
+        return {
+            **state,
+            "kind": self.kind,
+            "modality": self.modality,
+            "block_of": self._blocks(adata),
+            "var": _plain_columns(adata.var),
+        }
+
+    def transfer_field(
+        self, state_registry: dict[str, Any], adata_target: AnnData, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Accept other data with the same features in any order; keep the model's own order."""
+        self.validate_field(adata_target)
+        match_features(
+            adata_target.var_names, state_registry[self.COLUMN_NAMES_KEY], modality=self.modality
+        )
+        return {**state_registry, self.N_OBS_KEY: adata_target.n_obs}
+
+    def _blocks(self, adata: AnnData) -> NDArray[np.object_] | None:
+        return chromosomes_of(adata) if self.kind == "atac" else None
+
+
+MuDataCountsField = MuDataWrapper(CountsField)
+
+
+def layer_name(modality: str, layer: str | None) -> str:
+    """Return how messages call a modality's matrix."""
+    return f"{modality}.X" if layer is None else f"{modality}.layers[{layer!r}]"
+
+
+def chromosomes_of(adata: AnnData) -> NDArray[np.object_] | None:
+    """Return each peak's chromosome, or ``None``, with a warning, where peaks have none."""
+    if "chrom" in adata.var:
+        return adata.var["chrom"].astype(str).to_numpy(dtype=object)
+    peaks = parse_peaks(adata.var_names)
+    if peaks.parsed.all():
+        return np.asarray(peaks.chrom, dtype=object)
+    bad = adata.var_names[~peaks.parsed]
+    warnings.warn(
+        f"{len(bad)} of {adata.n_vars} peaks have no coordinates in their names, such as "
+        f"{list(bad[:3])}: all peaks become one block instead of one block a chromosome. Add the "
+        "columns with pp.annotate_peaks, or set var['chrom'].",
+        UserWarning,
+        stacklevel=settings.warnings_stacklevel,
+    )
+    return None
+
+
+def _plain_columns(var: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Return the columns as arrays of numbers or strings, which load anywhere."""
+    columns = {}
+    for name, column in var.items():
+        numeric = pd.api.types.is_numeric_dtype(column) and column.dtype != object
+        columns[str(name)] = (
+            column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=object)
+        )
+    return columns
+
+
+def _warn_if_empty(matrix: Any, modality: str) -> None:
+    """Warn of cells or features without any count; both keep working."""
+    if getattr(matrix, "group", None) is not None:
+        return  # on disk: the training statistics will see it
+    detected = np.asarray((matrix > 0).sum(axis=0)).ravel()
+    per_cell = np.asarray((matrix > 0).sum(axis=1)).ravel()
+    for what, totals in (("features", detected), ("cells", per_cell)):
+        n_empty = int((totals == 0).sum())
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of {totals.size} {what} of {modality!r} have no counts at all. They "
+                "are kept, but nothing can be learned from them.",
+                UserWarning,
+                stacklevel=settings.warnings_stacklevel,
+            )

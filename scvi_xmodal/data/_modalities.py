@@ -1,0 +1,87 @@
+"""Which of an object's modalities is RNA, which ATAC, which protein?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scvi_xmodal._constants import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+
+    from scvi_xmodal._constants import Kind
+
+_FEATURE_TYPES: dict[str, Kind] = {
+    "gene expression": "rna",
+    "gex": "rna",
+    "peaks": "atac",
+    "atac": "atac",
+    "antibody capture": "protein",
+    "adt": "protein",
+}
+_KEYS: dict[str, Kind] = {
+    "rna": "rna",
+    "gex": "rna",
+    "rna_expression": "rna",
+    "gene_expression": "rna",
+    "atac": "atac",
+    "accessibility": "atac",
+    "peaks": "atac",
+    "chromatin_accessibility": "atac",
+    "protein": "protein",
+    "prot": "protein",
+    "proteins": "protein",
+    "protein_expression": "protein",
+    "adt": "protein",
+    "antibody": "protein",
+}
+
+
+def find_modalities(modalities: Mapping[str, AnnData]) -> dict[Kind, str]:
+    """Find the RNA, ATAC and protein modalities by ``feature_types``, else by key.
+
+    Parameters
+    ----------
+    modalities
+        The modalities by key, such as ``mdata.mod``.
+
+    Returns
+    -------
+    The key of each kind found, in the order RNA, ATAC, protein.
+
+    Raises
+    ------
+    ValueError
+        If two modalities look like the same kind.
+
+    Examples
+    --------
+    >>> from anndata import AnnData
+    >>> import numpy as np
+    >>> from scvi_xmodal.data import find_modalities
+    >>> find_modalities({"ATAC": AnnData(np.ones((1, 1))), "rna": AnnData(np.ones((1, 2)))})
+    {'rna': 'rna', 'atac': 'ATAC'}
+    """
+    found: dict[Kind, str] = {}
+    for key, adata in modalities.items():
+        kind = kind_of(key, adata)
+        if kind is None:
+            continue
+        if kind in found:
+            raise ValueError(
+                f"Modalities {found[kind]!r} and {key!r} both look like {kind}. Name the one to "
+                f"use: modalities={{'{kind}_layer': {key!r}}}."
+            )
+        found[kind] = key
+    return {kind: found[kind] for kind in KINDS if kind in found}
+
+
+def kind_of(key: str, adata: AnnData) -> Kind | None:
+    """Return what a modality measures, or ``None`` if neither its features nor its key tell."""
+    if "feature_types" in adata.var and adata.n_vars:
+        kinds = {_FEATURE_TYPES.get(str(t).lower()) for t in adata.var["feature_types"].unique()}
+        if len(kinds) == 1 and None not in kinds:
+            return kinds.pop()
+    return _KEYS.get(key.lower())

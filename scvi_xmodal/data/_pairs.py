@@ -1,0 +1,85 @@
+"""Who trains with whom: a table of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from scvi_xmodal.data._split import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """For each training example, the row to read in each modality.
+
+    Measured pairs have the same row everywhere; re-pairing within cell types, unpaired and
+    optimal-transport training are other tables. Matrices are never copied.
+
+    Parameters
+    ----------
+    rows
+        Row numbers of shape (n_pairs,) for each modality.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a row is negative.
+
+    Examples
+    --------
+    >>> from scvi_xmodal.data import Pairs
+    >>> Pairs({"rna": [0, 1], "atac": [1, 0]}).to_dataframe()
+       rna  atac
+    0    0     1
+    1    1     0
+    """
+
+    rows: dict[str, NDArray[np.int64]]
+
+    def __init__(self, rows: Mapping[str, ArrayLike]):
+        arrays = {key: np.asarray(own, dtype=np.int64).ravel() for key, own in rows.items()}
+        lengths = {key: own.size for key, own in arrays.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"Pairs need one row of each modality for each pair, got {lengths}.")
+        for key, own in arrays.items():
+            if own.size and own.min() < 0:
+                raise ValueError(f"Pairs hold row {own.min()} of {key!r}; rows count from 0.")
+        object.__setattr__(self, "rows", arrays)
+
+    @classmethod
+    def measured(cls, modalities: Iterable[str], rows: ArrayLike) -> Pairs:
+        """Pair every cell with itself."""
+        return cls({key: rows for key in modalities})
+
+    def __len__(self) -> int:
+        return next(iter(self.rows.values())).size if self.rows else 0
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the table: one column of row numbers for each modality."""
+        return pd.DataFrame(self.rows)
+
+    def check_against(self, split: Split, modalities: Iterable[str], n_obs: int) -> None:
+        """Raise unless all modalities are there and all rows are training rows."""
+        missing = [key for key in modalities if key not in self.rows]
+        if missing:
+            raise ValueError(f"The pairs have no rows for {missing}; they have {list(self.rows)}.")
+        held_out = np.concatenate([split.validation, split.test])
+        for key, own in self.rows.items():
+            if own.size and own.max() >= n_obs:
+                raise ValueError(
+                    f"The pairs hold row {own.max()} of {key!r}, but there are {n_obs} cells."
+                )
+            leaked = np.intersect1d(own, held_out)
+            if leaked.size:
+                raise ValueError(
+                    f"{leaked.size} of the pairs' {key!r} rows are validation or test cells, the "
+                    f"first is {leaked[0]}. Make the pairs from split.train."
+                )

@@ -1,0 +1,129 @@
+"""Cells to translate: from any object that holds the source modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from mudata import MuData
+
+from scvi_xmodal.data._counts import check_counts
+from scvi_xmodal.data._fields import layer_name
+from scvi_xmodal.data._matching import check_unique, match_features
+from scvi_xmodal.data._modalities import find_modalities, kind_of
+from scvi_xmodal.data._reader import RowReader
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scvi_xmodal.module import ModalitySpec
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """Source counts of the cells to translate, in the network's feature order.
+
+    Parameters
+    ----------
+    reader
+        Reads rows of counts.
+    obs
+        The cells' annotation.
+    """
+
+    reader: RowReader
+    obs: pd.DataFrame
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return self.reader.n_rows
+
+
+def read_query(
+    query: AnnData | MuData,
+    spec: ModalitySpec,
+    *,
+    modality: str | None = None,
+    layer: str | None = None,
+    other_specs: tuple[ModalitySpec, ...] = (),
+) -> Query:
+    """Find the source modality in a query and match its features by name.
+
+    Parameters
+    ----------
+    query
+        An AnnData of the source modality, or a MuData that holds it; not changed.
+    spec
+        The source modality as the model knows it.
+    modality
+        Its key in the training MuData, looked for first.
+    layer
+        Layer of the counts; ``None`` for ``X``.
+    other_specs
+        The model's other modalities, to tell a query of the wrong one.
+
+    Raises
+    ------
+    ValueError
+        If the query lacks the modality, cells, features or counts.
+    """
+    adata = pick_modality(query, spec, modality=modality)
+    name = layer_name(f"query[{spec.key!r}]" if isinstance(query, MuData) else "query", layer)
+    if adata.n_obs == 0:
+        raise ValueError("The query has no cells.")
+    if layer is not None and layer not in adata.layers:
+        raise ValueError(
+            f"{name} does not exist; the query's layers are {list(adata.layers)}. The model was "
+            f"set up with counts in layer {layer!r}."
+        )
+    check_unique(adata.var_names, name="The query's features")
+    _refuse_wrong_modality(adata, spec, other_specs)
+    position = match_features(
+        adata.var_names, spec.feature_names, modality=spec.key, kind=spec.kind
+    )
+    found = position >= 0
+    position[found] = spec.position[position[found]]
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        raise ValueError(f"{name} is empty: the query needs counts.")
+    check_counts(matrix, name=name)
+    reader = RowReader(matrix, position=position, n_features=spec.n_features)
+    return Query(reader, adata.obs.copy())
+
+
+def pick_modality(
+    query: AnnData | MuData, spec: ModalitySpec, *, modality: str | None = None
+) -> AnnData:
+    """Return the modality of a query that a spec describes."""
+    if not isinstance(query, MuData):
+        if not hasattr(query, "var_names"):
+            raise ValueError(
+                f"A query must be an AnnData or a MuData, got {type(query).__name__}."
+            )
+        return query
+    for key in (modality, spec.key):
+        if key in query.mod:
+            return query.mod[key]
+    found = find_modalities(query.mod)
+    if spec.kind not in found:
+        raise ValueError(
+            f"The query has no {spec.kind} modality to translate from; it has "
+            f"{list(query.mod)}. Rename the modality to {spec.key!r}, or give the AnnData itself."
+        )
+    return query.mod[found[spec.kind]]
+
+
+def _refuse_wrong_modality(
+    adata: AnnData, spec: ModalitySpec, others: tuple[ModalitySpec, ...]
+) -> None:
+    names = pd.Index(adata.var_names)
+    if names.isin(spec.feature_names).any():
+        return
+    for other in others:
+        if names.isin(other.feature_names).any() or kind_of("", adata) == other.kind:
+            raise ValueError(
+                f"The query holds {other.key!r} features, but source={spec.key!r}. Give the "
+                f"{spec.key!r} modality, or translate with source={other.key!r}."
+            )

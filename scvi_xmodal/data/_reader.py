@@ -1,0 +1,113 @@
+"""Rows of a count matrix, in the network's feature order, as they are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from scvi_xmodal.nn import SparseRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+_BLOCK = 4096
+
+
+class RowReader:
+    """Reads rows of a matrix and renames its columns to the network's.
+
+    Only the rows asked for are touched; a matrix on disk stays there. Nothing is copied but
+    those rows (a CSC matrix, which has no rows to read, is converted once).
+
+    Parameters
+    ----------
+    matrix
+        Counts of shape (n_cells, n_columns): dense, sparse in any format, or backed.
+    position
+        The network's feature for each column, -1 for columns to leave out; ``None`` where both
+        are the same.
+    n_features
+        Number of the network's features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scvi_xmodal.data import RowReader
+    >>> reader = RowReader(np.array([[5, 6, 7.0]]), position=np.array([1, -1, 0]), n_features=2)
+    >>> reader.rows([0]).toarray()
+    array([[7., 5.]], dtype=float32)
+    """
+
+    def __init__(
+        self, matrix: Any, *, position: NDArray[np.int64] | None = None, n_features: int
+    ):
+        if sparse.issparse(matrix) and matrix.format != "csr":
+            matrix = matrix.tocsr()
+        self.matrix = matrix
+        self.n_features = n_features
+        same = position is None or (
+            position.size == n_features and bool((position == np.arange(n_features)).all())
+        )
+        self.position = None if same else position
+
+    @property
+    def n_rows(self) -> int:
+        """Number of cells."""
+        return self.matrix.shape[0]
+
+    def rows(self, rows: Any) -> sparse.csr_matrix:
+        """Return rows as CSR of shape (n_rows, n_features), float32, indices sorted."""
+        picked = sparse.csr_matrix(self._pick(rows))
+        if self.position is not None:
+            picked = self._rename(picked)
+        if picked.data.dtype != np.float32:
+            picked = picked.astype(np.float32)
+        if not picked.has_sorted_indices:
+            picked = picked.sorted_indices()
+        return picked
+
+    def sparse_rows(self, rows: Any) -> SparseRows:
+        """Return rows as tensors."""
+        return SparseRows.from_scipy(self.rows(rows))
+
+    def blocks(
+        self, rows: NDArray[np.int64] | None = None, *, size: int = _BLOCK
+    ) -> Iterator[sparse.csr_matrix]:
+        """Yield all given rows, some thousands at a time."""
+        n_rows = self.n_rows if rows is None else len(rows)
+        for start in range(0, n_rows, size):
+            stop = min(start + size, n_rows)
+            yield self.rows(slice(start, stop) if rows is None else rows[start:stop])
+
+    def _pick(self, rows: Any) -> Any:
+        if isinstance(rows, slice) or sparse.issparse(self.matrix):
+            return self.matrix[rows]
+        # files want ascending rows without repeats; give them back as asked
+        unique, inverse = np.unique(np.asarray(rows), return_inverse=True)
+        return self.matrix[unique][inverse]
+
+    def _rename(self, picked: sparse.csr_matrix) -> sparse.csr_matrix:
+        columns = self.position[picked.indices]
+        keep = columns >= 0
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        indptr = kept[picked.indptr].astype(picked.indptr.dtype)
+        parts = (picked.data[keep], columns[keep].astype(picked.indices.dtype), indptr)
+        renamed = sparse.csr_matrix(parts, shape=(picked.shape[0], self.n_features))
+        renamed.has_sorted_indices = False
+        renamed.sort_indices()
+        return renamed
+
+
+class ReaderBlocks:
+    """Blocks of a reader's rows that can be iterated over again."""
+
+    def __init__(self, reader: RowReader, rows: NDArray[np.int64]):
+        self.reader = reader
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[sparse.csr_matrix]:
+        return self.reader.blocks(self.rows)

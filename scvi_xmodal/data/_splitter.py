@@ -1,0 +1,105 @@
+"""scvi-tools' data splitter over pairs of sparse rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scvi import settings
+from scvi.dataloaders import DataSplitter
+
+from scvi_xmodal.data._dataset import PairedDataset, paired_loader
+from scvi_xmodal.data._pairs import Pairs
+from scvi_xmodal.data._split import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scvi.data import AnnDataManager
+    from torch.utils.data import DataLoader
+
+    from scvi_xmodal.data._reader import RowReader
+
+
+class PairedDataSplitter(DataSplitter):
+    """Split cells as scvi-tools does; load training pairs and validation cells sparsely.
+
+    Parameters
+    ----------
+    adata_manager
+        Manager of the training data.
+    readers
+        A row reader for each modality to load.
+    split
+        Training, validation and test rows; by default drawn by ``train_size`` and
+        ``validation_size``. Rows in no part are not used.
+    pairs
+        Training pairs; by default every training cell with itself. Validation cells are always
+        paired as measured.
+    batch
+        Batch code of each cell, of shape (n_cells,).
+    batch_size
+        Cells in a minibatch.
+    **kwargs
+        ``train_size``, ``validation_size``, ``shuffle_set_split``, ``pin_memory`` and the data
+        loader's keywords, as in :class:`scvi.dataloaders.DataSplitter`.
+    """
+
+    def __init__(
+        self,
+        adata_manager: AnnDataManager,
+        readers: Mapping[str, RowReader],
+        *,
+        split: Split | None = None,
+        pairs: Pairs | None = None,
+        batch: np.ndarray | None = None,
+        batch_size: int | None = None,
+        **kwargs: object,
+    ):
+        external = None if split is None else external_indexing(split, adata_manager.adata.n_obs)
+        batch_size = batch_size or settings.batch_size
+        super().__init__(
+            adata_manager, external_indexing=external, batch_size=batch_size, **kwargs
+        )
+        self.readers = readers
+        self.pairs = pairs
+        self.batch = batch
+
+    def split(self) -> Split:
+        """Return the rows of each part."""
+        self.setup()
+        return Split(*(np.asarray(rows, dtype=np.int64) for rows in (
+            self.train_idx, self.val_idx, self.test_idx
+        )))
+
+    def train_dataloader(self) -> DataLoader:
+        """Return the loader of shuffled training pairs."""
+        pairs = self.pairs or Pairs.measured(self.readers, self.train_idx)
+        return self._loader(pairs, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader | None:
+        """Return the loader of validation cells, or ``None`` without any."""
+        return self._measured(self.val_idx)
+
+    def test_dataloader(self) -> DataLoader | None:
+        """Return the loader of test cells, or ``None`` without any."""
+        return self._measured(self.test_idx)
+
+    def _measured(self, rows: np.ndarray) -> DataLoader | None:
+        if not len(rows):
+            return None
+        return self._loader(Pairs.measured(self.readers, rows), shuffle=False)
+
+    def _loader(self, pairs: Pairs, *, shuffle: bool) -> DataLoader:
+        dataset = PairedDataset(self.readers, pairs, batch=self.batch)
+        return paired_loader(
+            dataset, shuffle=shuffle, pin_memory=self.pin_memory, **self.data_loader_kwargs
+        )
+
+
+def external_indexing(split: Split, n_obs: int) -> list[np.ndarray]:
+    """Return a split in scvi-tools' form, which wants every cell in some part."""
+    unused = np.setdiff1d(
+        np.arange(n_obs), np.concatenate([split.train, split.validation, split.test])
+    )
+    return [split.train, split.validation, np.concatenate([split.test, unused])]

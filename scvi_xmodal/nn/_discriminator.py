@@ -1,0 +1,89 @@
+"""Tells measured embeddings from translated ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scvi_xmodal.nn._dense import DenseLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Discriminator(nn.Module):
+    """Logit that an embedding was measured rather than translated.
+
+    scButterfly's paper has two layers (``n_layers=2``: LeakyReLU, then the output); its code
+    has one, followed by batch norm (``n_layers=1``).
+
+    Parameters
+    ----------
+    n_embedding
+        Size of the embeddings.
+    n_layers
+        1 or 2 layers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from scvi_xmodal.nn import Discriminator
+    >>> Discriminator(4)(torch.zeros(3, 4)).shape
+    torch.Size([3])
+    """
+
+    def __init__(self, n_embedding: int, *, n_layers: int = 2):
+        super().__init__()
+        if n_layers == 1:
+            self.layers = DenseLayer(n_embedding, 1, negative_slope=None)
+        else:
+            self.layers = nn.Sequential(
+                DenseLayer(n_embedding, n_embedding, use_batch_norm=False), nn.Linear(n_embedding, 1)
+            )
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (n_rows,) for embeddings of shape (n_rows, n_embedding)."""
+        return self.layers(embedding).squeeze(-1)
+
+
+def discriminator_loss(
+    discriminators: Mapping[str, nn.Module],
+    real: Mapping[str, torch.Tensor],
+    fake: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    r"""Sum the discriminators' cross-entropy on a mixture of real and fake embeddings.
+
+    .. math:: L = \sum_t \text{BCE}\bigl(D_t(e_t), y\bigr)
+
+    One number u ~ U(0, 1) per cell decides for all discriminators whether they see the measured
+    embedding (u > .5, soft label max(u, .8)) or the translated one (soft label min(u, .2)):
+    the scheme of scButterfly's code, which its paper writes as labels from U[.8, 1] and
+    U[0, .2] and a sum over real and fake cells.
+
+    Parameters
+    ----------
+    discriminators
+        A discriminator for each modality.
+    real
+        Measured embeddings of shape (n_rows, n_embedding) for each modality.
+    fake
+        Embeddings translated from another modality, of the same shapes.
+
+    Returns
+    -------
+    Scalar; n_modalities * log 2 by chance.
+    """
+    example = next(iter(real.values()))
+    u = torch.rand(example.shape[0], device=example.device)
+    is_real = u > 0.5
+    label = torch.where(is_real, u.clamp(min=0.8), u.clamp(max=0.2))
+    losses = [
+        F.binary_cross_entropy_with_logits(
+            discriminator(torch.where(is_real[:, None], real[key], fake[key])), label
+        )
+        for key, discriminator in discriminators.items()
+    ]
+    return torch.stack(losses).sum()

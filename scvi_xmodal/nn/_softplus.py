@@ -1,0 +1,144 @@
+"""The sum of softplus over the outputs of a blocked layer, without forming the outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch.autograd.function import FunctionCtx
+
+_CPU_TILE = 1024
+"""Outputs computed at a time on CPU, so that a tile of logits stays in the cache."""
+
+
+def softplus_sum(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    offset: torch.Tensor,
+    blocks: tuple[int, ...],
+) -> torch.Tensor:
+    r"""Sum softplus over all logits of each row of a block-diagonal layer.
+
+    .. math:: s_i = \sum_c \sum_{j \in c} \log\bigl(1 + e^{h_{ic} \cdot w_j + b_j + o_i}\bigr)
+
+    The part of the Bernoulli negative log-likelihood that every peak contributes to. Logits are
+    made tile by tile and dropped again; where gradients are wanted they are formed in the same
+    visit, so the matrix of shape (n_rows, n_features) never exists. Exact up to rounding: two
+    neighbouring :math:`\sigma(-l)` are multiplied before the logarithm, which halves their
+    number (the sum of a pair saturates at 85).
+
+    Parameters
+    ----------
+    hidden
+        Hidden units of shape (n_rows, n_blocks, n_hidden).
+    weight
+        Output weight of shape (n_features, n_hidden), block after block.
+    bias
+        Output bias of shape (n_features,).
+    offset
+        Added to all logits of a row, of shape (n_rows,).
+    blocks
+        Number of features in each block.
+
+    Returns
+    -------
+    Tensor of shape (n_rows,).
+    """
+    inputs = (hidden, weight, bias, offset)
+    with_gradient = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+    return _SoftplusSum.apply(*inputs, blocks, with_gradient)
+
+
+class _SoftplusSum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        offset: torch.Tensor,
+        blocks: tuple[int, ...],
+        with_gradient: bool,
+    ) -> torch.Tensor:
+        # On CPU the gradient for equal upstream weights (a mean over cells) is taken along;
+        # to ask on a GPU whether they are equal would stop it, so there it is recomputed.
+        along = with_gradient and hidden.device.type == "cpu"
+        scale = hidden.new_ones(hidden.shape[0]) if along else None
+        total, gradients = _visit(hidden, weight, bias, offset, blocks, scale)
+        ctx.blocks = blocks
+        ctx.save_for_backward(hidden, weight, bias, offset, *(gradients or ()))
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, upstream: torch.Tensor) -> tuple[Any, ...]:
+        hidden, weight, bias, offset, *ready = ctx.saved_tensors
+        if ready and bool((upstream == upstream[0]).all()):
+            gradients = [g * upstream[0] for g in ready]
+        else:
+            _, gradients = _visit(hidden, weight, bias, offset, ctx.blocks, upstream)
+        return *gradients, None, None
+
+
+def _visit(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    offset: torch.Tensor,
+    blocks: tuple[int, ...],
+    scale: torch.Tensor | None,
+) -> tuple[torch.Tensor, tuple[torch.Tensor, ...] | None]:
+    """Visit all tiles; with ``scale`` (n_rows,), weight each row's gradient by it."""
+    by_block = hidden.transpose(0, 1).contiguous()
+    total = torch.zeros_like(offset)
+    if scale is None:
+        for block, tile in _tiles(blocks, hidden.device):
+            closed = _closed_probability(by_block[block], weight[tile], bias[tile], offset)
+            total -= _log_sum(closed)
+        return total, None
+    weighted = by_block * scale[:, None]
+    grad_hidden, grad_weight = torch.zeros_like(by_block), torch.empty_like(weight)
+    grad_bias, grad_offset = torch.empty_like(bias), torch.zeros_like(offset)
+    for block, tile in _tiles(blocks, hidden.device):
+        closed = _closed_probability(by_block[block], weight[tile], bias[tile], offset)
+        total -= _log_sum(closed)
+        opened = torch.rsub(closed, 1.0)
+        grad_hidden[block].addmm_(opened, weight[tile])
+        torch.mm(opened.t(), weighted[block], out=grad_weight[tile])
+        torch.mv(opened.t(), scale, out=grad_bias[tile])
+        grad_offset += opened.sum(1)
+    grad_hidden = (grad_hidden * scale[:, None]).transpose(0, 1)
+    return total, (grad_hidden, grad_weight, grad_bias, grad_offset * scale)
+
+
+def _tiles(blocks: tuple[int, ...], device: torch.device) -> Iterator[tuple[int, slice]]:
+    start = 0
+    for block, size in enumerate(blocks):
+        tile = _CPU_TILE if device.type == "cpu" else max(size, 1)
+        for first in range(start, start + size, tile):
+            yield block, slice(first, min(first + tile, start + size))
+        start += size
+
+
+def _closed_probability(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, offset: torch.Tensor
+) -> torch.Tensor:
+    """Return the sigmoid of minus the logits: softplus is minus its logarithm."""
+    negative = torch.addmm(bias, hidden, weight.t(), beta=-1, alpha=-1)
+    return negative.sub_(offset[:, None]).sigmoid_()
+
+
+def _log_sum(probability: torch.Tensor) -> torch.Tensor:
+    half = probability.shape[1] // 2
+    pairs = probability[:, :half] * probability[:, half : 2 * half]
+    # the floor keeps the logarithm finite where both logits are beyond 43
+    total = pairs.clamp_(min=torch.finfo(pairs.dtype).tiny * 10).log_().sum(1)
+    if probability.shape[1] % 2:
+        total += probability[:, -1].log()
+    return total
