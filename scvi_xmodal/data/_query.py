@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from mudata import MuData
 
@@ -39,6 +40,25 @@ class Query:
     def n_obs(self) -> int:
         """Number of cells."""
         return self.reader.n_rows
+
+    def take(self, indices: Any) -> Query:
+        """Return the given rows only.
+
+        Raises
+        ------
+        ValueError
+            If a row does not exist.
+        """
+        rows = np.asarray(indices)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64).ravel()
+        if rows.size and (rows.min() < 0 or rows.max() >= self.n_obs):
+            raise ValueError(
+                f"indices go from {rows.min()} to {rows.max()}, but there are {self.n_obs} cells."
+            )
+        if not rows.size:
+            raise ValueError("indices are empty: there are no cells to translate.")
+        reader = RowReader(self.reader.rows(rows), n_features=self.reader.n_features)
+        return Query(reader, self.obs.iloc[rows])
 
 
 def read_query(

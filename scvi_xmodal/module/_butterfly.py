@@ -286,6 +286,11 @@ class ButterflyVAE(BaseModuleClass):
         hidden = decoder(self.translator.decode(target, z), batch)
         return decoder.likelihood.predict(hidden, total)
 
+    @torch.inference_mode()
+    def predict_depth(self, counts: SparseRows, source: str, target: str) -> torch.Tensor:
+        """Return the target's total to expect for source counts, of shape (n_cells,)."""
+        return self.depth_predictors[f"{source}_to_{target}"](counts)
+
     def sample(self, *args: object, **kwargs: object) -> torch.Tensor:
         """Not part of this model's vocabulary: draw latents and give them to `translate`."""
         raise TypeError("ButterflyVAE has no sample(); use translate(..., z=qz.sample()).")

@@ -1,1 +1,19 @@
+"""Training plans and phases on scvi-tools' runner."""
+
 from __future__ import annotations
+
+from scvi_xmodal.train._adversarial import AdversarialPathsPlan
+from scvi_xmodal.train._callbacks import PhaseProgressBar, RestoreBest, StopOnNaN
+from scvi_xmodal.train._paths import PathsPlan
+from scvi_xmodal.train._phases import MONITOR, Phase, run_phase
+
+__all__ = [
+    "MONITOR",
+    "AdversarialPathsPlan",
+    "PathsPlan",
+    "Phase",
+    "PhaseProgressBar",
+    "RestoreBest",
+    "StopOnNaN",
+    "run_phase",
+]

@@ -1,0 +1,490 @@
+"""What all translating models share: setup, queries, translation, files."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scvi import REGISTRY_KEYS
+from scvi.data import AnnDataManager
+from scvi.model.base import BaseModelClass
+
+from scvi_xmodal._compat import copy_views
+from scvi_xmodal._constants import FORMAT_VERSION, KINDS
+from scvi_xmodal.data import (
+    Query,
+    RowReader,
+    match_features,
+    read_query,
+    translation,
+    translation_record,
+)
+from scvi_xmodal.model._files import check_manifest, write_manifest, written_aside
+from scvi_xmodal.model._setup import (
+    COUNT_KEYS,
+    check_paired,
+    count_fields,
+    obs_field,
+    resolve_modalities,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import ArrayLike, NDArray
+
+    from scvi_xmodal.module import ModalitySpec
+
+_VALUES_AT_A_TIME = 1 << 24
+
+
+class CrossModalModel(BaseModelClass):
+    """Base of models that translate between the modalities of a MuData.
+
+    Subclasses build ``self.module`` with ``specs``, ``translate``, ``latent`` and
+    ``depth_predictors``, and train it.
+    """
+
+    specs: Mapping[str, ModalitySpec]
+
+    @classmethod
+    def setup_anndata(cls, adata: AnnData, **kwargs: Any) -> None:
+        """Refuse: two modalities are needed, and an AnnData is one."""
+        raise ValueError(
+            f"{cls.__name__} learns from several modalities of the same cells: put them into a "
+            "MuData({'rna': ..., 'atac': ...}) and call setup_mudata."
+        )
+
+    @classmethod
+    def setup_mudata(
+        cls,
+        mdata: MuData,
+        rna_layer: str | None = None,
+        atac_layer: str | None = None,
+        protein_layer: str | None = None,
+        batch_key: str | None = None,
+        labels_key: str | None = None,
+        modalities: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Register the raw counts of two or three modalities of the same cells.
+
+        Modalities are recognised by ``var["feature_types"]``, else by their key (``"rna"``,
+        ``"gex"``, ``"atac"``, ``"peaks"``, ``"protein"``, ``"adt"``, ...). Besides
+        scvi-tools' registration keys nothing is written into ``mdata``.
+
+        Parameters
+        ----------
+        mdata
+            MuData with raw counts: dense, CSR, CSC or ``csr_array``. A view is made actual.
+        rna_layer, atac_layer, protein_layer
+            Layer of each modality that holds the counts; ``None`` for ``X``.
+        batch_key
+            Column of ``obs`` with batches, which decoders are told of.
+        labels_key
+            Column of ``obs`` with labels, for re-pairing within labels.
+        modalities
+            Which modality each layer argument refers to, as in scvi-tools, such as
+            ``{"rna_layer": "rna", "atac_layer": "atac"}``; by default they are found.
+        **kwargs
+            Keywords of scvi-tools' field registration, used by ``load``.
+
+        Raises
+        ------
+        ValueError
+            If modalities, layers or columns are missing, cells are unpaired, names repeat, or
+            values are not counts.
+
+        Examples
+        --------
+        >>> import scvi_xmodal as xm
+        >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30)
+        >>> xm.model.Butterfly.setup_mudata(mdata)
+        """
+        setup_method_args = cls._get_setup_method_args(**locals())
+        if not hasattr(mdata, "mod"):
+            raise ValueError(
+                f"setup_mudata needs a MuData, got {type(mdata).__name__}: put the modalities "
+                "into MuData({'rna': ..., 'atac': ...})."
+            )
+        copy_views(mdata, copy_if_view=True)
+        layers = {
+            "rna_layer": rna_layer,
+            "atac_layer": atac_layer,
+            "protein_layer": protein_layer,
+        }
+        chosen = resolve_modalities(mdata, modalities, layers)
+        # what was found is kept, so that loading does not depend on finding it again
+        setup_method_args["setup_args"]["modalities"] = dict(chosen)
+        check_paired(mdata, [key for name, key in chosen.items() if name.endswith("_layer")])
+        columns = (
+            (REGISTRY_KEYS.BATCH_KEY, batch_key, "batch_key"),
+            (REGISTRY_KEYS.LABELS_KEY, labels_key, "labels_key"),
+        )
+        fields = count_fields(chosen, layers)
+        for registry_key, obs_key, argument in columns:
+            fields.append(
+                obs_field(mdata, registry_key, obs_key, argument, chosen.get(argument))
+            )
+        manager = AnnDataManager(fields=fields, setup_method_args=setup_method_args)
+        manager.register_fields(mdata, **kwargs)
+        cls.register_manager(manager)
+
+    def _state(self, key: str) -> dict[str, Any]:
+        registry_key = COUNT_KEYS[self.specs[key].kind]
+        return self.registry_["field_registries"][registry_key]
+
+    def _location(self, key: str) -> tuple[str | None, str | None]:
+        """Return the modality and layer that a spec was registered from."""
+        place = self._state(key)["data_registry"]
+        layer = place["attr_key"] if place["attr_name"] == "layers" else None
+        return place.get("mod_key"), layer
+
+    def get_var_names(self, legacy_mudata_format: bool = False) -> dict[str, NDArray[Any]]:
+        """Return the feature names of each registered modality."""
+        names = {}
+        for key, spec in self.specs.items():
+            modality, _ = self._location(key)
+            names[modality or key] = np.asarray(spec.feature_names)
+        return names
+
+    def _var(self, key: str) -> pd.DataFrame:
+        spec = self.specs[key]
+        index = pd.Index(spec.feature_names, dtype=object)
+        return pd.DataFrame(self._state(key)["state_registry"]["var"], index=index)
+
+    def _training_reader(self, key: str) -> RowReader:
+        """Return a reader of the training data's rows in the network's feature order."""
+        spec = self.specs[key]
+        modality, layer = self._location(key)
+        adata = self.adata if modality is None else self.adata.mod[modality]
+        position = match_features(adata.var_names, spec.feature_names, modality=key)
+        matrix = adata.X if layer is None else adata.layers[layer]
+        found = position >= 0
+        position[found] = spec.position[position[found]]
+        return RowReader(matrix, position=position, n_features=spec.n_features)
+
+    @cached_property
+    def _batch_names(self) -> list[Any]:
+        state = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["state_registry"]
+        return list(state.get("categorical_mapping", []))
+
+    def _batch_key(self) -> str | None:
+        state = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["state_registry"]
+        return state.get("original_key") if len(self._batch_names) > 1 else None
+
+    def _batch_codes(self, obs: pd.DataFrame, transform_batch: Any = None) -> NDArray | None:
+        """Return the batch to decode each cell in, of shape (n_cells,), if there are batches."""
+        key = self._batch_key()
+        if key is None:
+            if transform_batch is not None:
+                raise ValueError(
+                    f"transform_batch={transform_batch!r} was given, but the model knows no "
+                    "batches: pass batch_key= to setup_mudata."
+                )
+            return None
+        if transform_batch is not None:
+            values = np.full(len(obs), transform_batch, dtype=object)
+        elif key in obs:
+            values = obs[key].to_numpy(dtype=object)
+        else:
+            raise ValueError(
+                f"The query's obs has no column {key!r}, which the model was trained with. Add "
+                f"it, or name the batch to translate into: transform_batch="
+                f"{self._batch_names[0]!r}."
+            )
+        codes = pd.Index(self._batch_names, dtype=object).get_indexer(pd.Index(values, dtype=object))
+        if (codes < 0).any():
+            raise ValueError(
+                f"Batch {values[codes < 0][0]!r} was not among the training batches "
+                f"{self._batch_names}. Translate into one of them: transform_batch="
+                f"{self._batch_names[0]!r}."
+            )
+        return codes.astype(np.int64)
+
+    def _check_key(self, key: Any, argument: str) -> ModalitySpec:
+        if key not in self.specs:
+            raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
+        return self.specs[key]
+
+    def _query(
+        self, adata: AnnData | MuData | None, key: str, layer: str | None, indices: Any
+    ) -> Query:
+        """Read the source modality of a query, or of the training data."""
+        if not self.is_trained_:
+            raise ValueError("The model is not trained yet: call train() first.")
+        if adata is None and self.adata is None:
+            raise ValueError("The model was loaded without data: give the cells to translate.")
+        modality, own_layer = self._location(key)
+        spec = self.specs[key]
+        query = read_query(
+            self.adata if adata is None else adata,
+            spec,
+            modality=modality,
+            layer=own_layer if layer is None else layer,
+            other_specs=tuple(other for other in self.specs.values() if other is not spec),
+        )
+        return query if indices is None else query.take(indices)
+
+    def translate(
+        self,
+        adata: AnnData | MuData | None = None,
+        *,
+        source: str,
+        target: str,
+        indices: ArrayLike | None = None,
+        transform_batch: Any = None,
+        depth: str | ArrayLike = "median",
+        layer: str | None = None,
+        batch_size: int | None = None,
+    ) -> AnnData:
+        """Translate cells from one modality into another.
+
+        Each cell is translated by itself: alone or in company, it comes out the same.
+
+        Parameters
+        ----------
+        adata
+            Cells to translate: an AnnData of the source, or a MuData that holds it, with or
+            without the target; features in any order. By default the training data.
+        source
+            Modality to translate from.
+        target
+            Modality to translate to; may be the source, which denoises it.
+        indices
+            Rows to translate; by default all.
+        transform_batch
+            Batch to translate into; by default each cell's own.
+        depth
+            Depth of the predicted cells: ``"median"`` of the training cells, what clustering
+            wants; ``"predicted"`` from the source's own totals, what matches measured cells; or
+            totals of shape (n_cells,).
+        layer
+            Layer of the query that holds the counts; by default as in setup.
+        batch_size
+            Cells at a time; by default as many as make some millions of values.
+
+        Returns
+        -------
+        AnnData of shape (n_cells, n_features of the target) with the query's ``obs`` and the
+        training features' ``var``. ``X`` is log1p expression at the training median depth
+        (RNA), accessibility probability (ATAC) or CLR expression (protein);
+        ``layers["mean"]`` are expected counts (RNA); ``uns["scvi_xmodal"]`` says where it is
+        from.
+
+        Raises
+        ------
+        ValueError
+            If a modality, batch or depth is unknown, or the query lacks cells, features or
+            counts.
+        """
+        self._check_key(source, "source")
+        spec = self._check_key(target, "target")
+        query = self._query(adata, source, layer, indices)
+        batch = self._batch_codes(query.obs, transform_batch)
+        totals = self._given_totals(depth, query.n_obs)
+        size = batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1))
+        blocks = list(
+            self._translate_blocks(query, source, target, batch, depth, totals, size)
+        )
+        layers = {
+            name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]
+        }
+        obs = query.obs
+        predicted = layers.pop("predicted_depth", None)
+        if predicted is not None:
+            obs = obs.assign(predicted_depth=predicted)
+        options = {
+            "transform_batch": transform_batch,
+            "depth": depth if isinstance(depth, str) else "given",
+        }
+        record = translation_record(
+            source=source,
+            target=target,
+            target_kind=spec.kind,
+            model=type(self).__name__,
+            options=options,
+        )
+        return translation(layers, obs=obs, var=self._var(target), record=record)
+
+    def _given_totals(self, depth: Any, n_obs: int) -> NDArray[np.float32] | None:
+        if isinstance(depth, str):
+            if depth not in ("median", "predicted"):
+                raise ValueError(
+                    f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
+                )
+            return None
+        totals = np.asarray(depth, dtype=np.float32)
+        if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
+            raise ValueError(
+                f"depth must hold one positive total for each of the {n_obs} cells, got shape "
+                f"{totals.shape}."
+            )
+        return totals
+
+    def _translate_blocks(
+        self,
+        query: Query,
+        source: str,
+        target: str,
+        batch: NDArray | None,
+        depth: Any,
+        totals: NDArray | None,
+        size: int,
+    ) -> Iterator[dict[str, NDArray[np.float32]]]:
+        """Yield the translation of some rows at a time, features in the user's order."""
+        module, device = self.module, self.device
+        module.eval()
+        position = torch.from_numpy(self.specs[target].position).to(device)
+        for start in range(0, query.n_obs, size):
+            rows = slice(start, min(start + size, query.n_obs))
+            counts = to_device(query.reader.sparse_rows(rows), device)
+            total = None if totals is None else torch.from_numpy(totals[rows]).to(device)
+            if isinstance(depth, str) and depth == "predicted":
+                total = module.predict_depth(counts, source, target)
+            codes = None if batch is None else torch.from_numpy(batch[rows]).to(device)
+            layers = module.translate(counts, source, target, batch=codes, total=total)
+            block = {k: v.index_select(1, position).cpu().numpy() for k, v in layers.items()}
+            if isinstance(depth, str) and depth == "predicted":
+                block["predicted_depth"] = total.cpu().numpy()
+            yield block
+
+    def get_latent_representation(
+        self,
+        adata: AnnData | MuData | None = None,
+        *,
+        modality: str,
+        indices: ArrayLike | None = None,
+        layer: str | None = None,
+        batch_size: int = 1024,
+        return_dist: bool = False,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the latent of cells, seen through one modality.
+
+        Parameters
+        ----------
+        adata
+            Cells, as in :meth:`translate`.
+        modality
+            Modality to encode.
+        indices
+            Rows to encode; by default all.
+        layer
+            Layer of the query that holds the counts.
+        batch_size
+            Cells at a time.
+        return_dist
+            Whether to return means and variances of q(z).
+
+        Returns
+        -------
+        Means of shape (n_cells, n_latent), and variances if asked for.
+        """
+        self._check_key(modality, "modality")
+        query = self._query(adata, modality, layer, indices)
+        self.module.eval()
+        means, variances = [], []
+        for start in range(0, query.n_obs, batch_size):
+            rows = slice(start, min(start + batch_size, query.n_obs))
+            qz = self.module.latent(
+                modality, to_device(query.reader.sparse_rows(rows), self.device)
+            )
+            means.append(qz.mean.cpu().numpy())
+            variances.append(qz.variance.cpu().numpy())
+        if return_dist:
+            return np.concatenate(means), np.concatenate(variances)
+        return np.concatenate(means)
+
+    def save(
+        self,
+        dir_path: str | Path,
+        prefix: str | None = None,
+        overwrite: bool = False,
+        save_anndata: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Save as scvi-tools does, all files or none, with a manifest of versions.
+
+        Parameters
+        ----------
+        dir_path
+            Directory to write.
+        prefix
+            Prefix of the file names.
+        overwrite
+            Whether to replace files of an existing directory.
+        save_anndata
+            Whether to save the training data too.
+        **kwargs
+            Keywords of :meth:`scvi.model.base.BaseModelClass.save`.
+
+        Raises
+        ------
+        ValueError
+            If the directory exists and ``overwrite`` is not set.
+        """
+        with written_aside(dir_path, overwrite=overwrite) as aside:
+            super().save(
+                str(aside), prefix=prefix, overwrite=True, save_anndata=save_anndata, **kwargs
+            )
+            write_manifest(aside, model=type(self).__name__, prefix=prefix)
+
+    @classmethod
+    def load(
+        cls,
+        dir_path: str | Path,
+        adata: AnnData | MuData | bool | None = None,
+        prefix: str | None = None,
+        **kwargs: Any,
+    ) -> CrossModalModel:
+        """Load a saved model.
+
+        Parameters
+        ----------
+        dir_path
+            Directory that :meth:`save` wrote.
+        adata
+            Training data, features in any order; ``None`` for those saved with the model;
+            ``False`` for none, which is all that translating needs.
+        prefix
+            Prefix of the file names.
+        **kwargs
+            Keywords of :meth:`scvi.model.base.BaseModelClass.load`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model, it is of another class or a newer format.
+        """
+        check_manifest(dir_path, model=cls.__name__, prefix=prefix)
+        with warnings.catch_warnings():
+            # features are matched by name here, so their order may differ
+            warnings.filterwarnings("ignore", message=".*var_names.*does not match")
+            return super().load(str(dir_path), adata=adata, prefix=prefix, **kwargs)
+
+    def _finish_init(self, init_locals: dict[str, Any]) -> None:
+        """Record what saving needs; the last call of every constructor."""
+        self.format_version_ = FORMAT_VERSION
+        self.init_params_ = self._get_init_params(init_locals)
+        sizes = ", ".join(
+            f"{spec.key} ({spec.n_features} features in {len(spec.blocks)} blocks)"
+            for spec in self.specs.values()
+        )
+        self._model_summary_string = f"{type(self).__name__} between {sizes}"
+
+    @property
+    def _kinds(self) -> list[str]:
+        return [kind for kind in KINDS if any(s.kind == kind for s in self.specs.values())]
+
+
+def to_device(rows: Any, device: torch.device) -> Any:
+    """Move sparse rows to a device."""
+    moved = [part.to(device) for part in rows[:3]]
+    return type(rows)(*moved, rows.n_columns)

@@ -1,0 +1,322 @@
+"""scButterfly: translation between any two or three modalities."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scvi_xmodal.data import PairedDataSplitter, ReaderBlocks
+from scvi_xmodal.model._base import CrossModalModel
+from scvi_xmodal.model._presets import PRESETS
+from scvi_xmodal.model._setup import specs_from_registry
+from scvi_xmodal.module import Architecture, ButterflyVAE, feature_statistics
+from scvi_xmodal.train import Phase, run_phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mudata import MuData
+
+    from scvi_xmodal._constants import Kind
+    from scvi_xmodal.data import Pairs, Split
+    from scvi_xmodal.module import KindDefaults
+
+_MIN_TRAINING_CELLS = 10
+
+
+class Butterfly(CrossModalModel):
+    """Dual-aligned variational autoencoders that translate between modalities (scButterfly).
+
+    Each modality has an encoder, a decoder and a discriminator; one variational translator
+    joins them (Cao et al., Nat. Commun. 2024). By default counts are modelled as counts: RNA
+    negative binomial with the cell's own library size, ATAC Bernoulli with the cell's own depth
+    factored out, protein Gaussian on CLR values; output biases start at the training cells' base
+    rates. ``preset="scbutterfly"`` gives the published code's model and schedule instead.
+
+    Parameters
+    ----------
+    adata
+        MuData that :meth:`setup_mudata` registered.
+    registry
+        Registry of a saved model; used by :meth:`load`.
+    preset
+        ``"default"`` or ``"scbutterfly"``.
+    gene_likelihood
+        ``"nb"`` or ``"normal"`` (squared errors of log-normalised expression, as published).
+    atac_target
+        ``"binary"`` or ``"tfidf"`` (cross-entropy against scaled TF-IDF, as published).
+    mask_rate
+        Share of masked inputs for each modality, such as ``{"rna": 0.5}``.
+    loss_weight
+        Weight of each modality's reconstruction.
+    **architecture
+        Fields of :class:`~scvi_xmodal.module.Architecture`: ``n_latent``, ``n_embedding``,
+        ``dropout_rate``, ``adversarial_weight``, ...
+
+    Examples
+    --------
+    >>> import scvi_xmodal as xm
+    >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30)
+    >>> xm.model.Butterfly.setup_mudata(mdata)
+    >>> model = xm.model.Butterfly(mdata, n_latent=8)
+    >>> model.train(max_epochs=1, pretrain_epochs=1, enable_progress_bar=False)
+    >>> model.translate(mdata["atac"], source="atac", target="rna").shape
+    (60, 20)
+    """
+
+    _module_cls = ButterflyVAE
+    _data_splitter_cls = PairedDataSplitter
+
+    def __init__(
+        self,
+        adata: MuData | None = None,
+        registry: dict[str, Any] | None = None,
+        *,
+        preset: str = "default",
+        gene_likelihood: str | None = None,
+        atac_target: str | None = None,
+        mask_rate: Mapping[str, float] | None = None,
+        loss_weight: Mapping[str, float] | None = None,
+        **architecture: Any,
+    ):
+        super().__init__(adata, registry)
+        if preset not in PRESETS:
+            raise ValueError(f"preset={preset!r} is unknown; there are {list(PRESETS)}.")
+        self._preset = PRESETS[preset]
+        settings = _settings(
+            self._preset.settings, gene_likelihood, atac_target, mask_rate, loss_weight
+        )
+        self._architecture = _architecture(self._preset.architecture, architecture)
+        specs = specs_from_registry(self.registry_, settings)
+        self.specs = {spec.key: spec for spec in specs}
+        n_batch = len(self._batch_names)
+        self.module = self._module_cls(specs, self._architecture, n_batch=n_batch)
+        self.statistics_fitted_ = False
+        self._finish_init(locals())
+
+    def train(
+        self,
+        max_epochs: int | None = None,
+        *,
+        pretrain_epochs: int | None = None,
+        split: Split | None = None,
+        pairs: Pairs | None = None,
+        train_size: float | None = None,
+        validation_size: float | None = None,
+        batch_size: int = 64,
+        early_stopping: bool = True,
+        plan_kwargs: Mapping[str, Any] | None = None,
+        datasplitter_kwargs: Mapping[str, Any] | None = None,
+        **trainer_kwargs: Any,
+    ) -> None:
+        """Pretrain each modality's autoencoder, then train all translations together.
+
+        All phases share one split. Transforms, output biases and depth are fitted on its
+        training cells, once, when the model is first trained. The epoch with the lowest
+        unweighted validation loss is kept in every phase.
+
+        Parameters
+        ----------
+        max_epochs
+            Longest integrative phase; by default the preset's.
+        pretrain_epochs
+            Longest pretraining phase of each modality; 0 skips pretraining.
+        split
+            Rows of the training, validation and test cells, as from
+            :func:`scvi_xmodal.pp.split`; by default drawn by the sizes.
+        pairs
+            Training pairs, as from :mod:`scvi_xmodal.pairing`; by default every training cell
+            with itself.
+        train_size, validation_size
+            Shares of the cells when no split is given; by default .9 and the rest.
+        batch_size
+            Cells in a minibatch.
+        early_stopping
+            Whether to stop a phase when its validation loss no longer falls and to restore its
+            best epoch.
+        plan_kwargs
+            Keywords of the training plan: ``lr``, ``weight_decay``, ``max_kl_weight``,
+            ``n_epochs_kl_warmup``, ``max_grad_norm``, ``discriminator_lr``, ...
+        datasplitter_kwargs
+            Keywords of :class:`~scvi_xmodal.data.PairedDataSplitter`.
+        **trainer_kwargs
+            Keywords of :class:`scvi.train.Trainer`: ``accelerator``, ``devices``,
+            ``early_stopping_patience``, ``enable_progress_bar``, ...
+
+        Raises
+        ------
+        ValueError
+            If the split does not fit the data, pairs touch held-out cells, or there are too few
+            cells.
+        """
+        if self.adata is None:
+            raise ValueError("The model was loaded without data: load it with adata=... to train.")
+        readers = {key: self._training_reader(key) for key in self.specs}
+        split = self._resolve_split(
+            split, readers, train_size, validation_size, dict(datasplitter_kwargs or {})
+        )
+        if pairs is not None:
+            pairs.check_against(split, self.specs, self.adata.n_obs)
+        self._fit_statistics(readers, split)
+        trainer_kwargs.setdefault("early_stopping_patience", self._preset.patience)
+        options = {
+            key: value
+            for key, value in dict(datasplitter_kwargs or {}).items()
+            if key not in ("shuffle_set_split", "external_indexing")
+        }
+        history = dict(self.history_ or {}) if self.is_trained_ else {}
+        for phase in self._phases(max_epochs, pretrain_epochs):
+            splitter = self._data_splitter_cls(
+                self.adata_manager,
+                {key: readers[key] for key in phase.modalities},
+                split=split,
+                pairs=pairs,
+                batch=self._batch_codes(self._training_obs()),
+                batch_size=batch_size,
+                **options,
+            )
+            own = run_phase(
+                self,
+                phase,
+                splitter,
+                plan_kwargs=self._plan_kwargs(phase, plan_kwargs),
+                early_stopping=early_stopping,
+                **trainer_kwargs,
+            )
+            _extend(history, own)
+        self.history_ = history
+        self.is_trained_ = True
+
+    def _resolve_split(
+        self,
+        split: Split | None,
+        readers: Mapping[str, Any],
+        train_size: float | None,
+        validation_size: float | None,
+        options: dict[str, Any],
+    ) -> Split:
+        """Return the split to use, drawn by scvi-tools' splitter if none was given."""
+        if split is not None and (train_size is not None or validation_size is not None):
+            raise ValueError("Give either split= or train_size= and validation_size=, not both.")
+        if split is None:
+            kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}
+            if "external_indexing" in options:
+                kwargs["external_indexing"] = options["external_indexing"]
+            split = self._data_splitter_cls(
+                self.adata_manager,
+                readers,
+                train_size=train_size,
+                validation_size=validation_size,
+                **kwargs,
+            ).split()
+        split.check_range(self.adata.n_obs)
+        if split.train.size < _MIN_TRAINING_CELLS:
+            raise ValueError(
+                f"{split.train.size} training cells are too few; at least {_MIN_TRAINING_CELLS} "
+                "are needed."
+            )
+        return split
+
+    def _fit_statistics(self, readers: Mapping[str, Any], split: Split) -> None:
+        if self.statistics_fitted_:
+            return
+        statistics = {
+            key: feature_statistics(
+                ReaderBlocks(reader, split.train), n_features=self.specs[key].n_features
+            )
+            for key, reader in readers.items()
+        }
+        self.module.fit_statistics(statistics)
+        self.statistics_fitted_ = True
+
+    def _training_obs(self) -> Any:
+        """Return the annotation that holds the batches."""
+        from scvi import REGISTRY_KEYS
+
+        place = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["data_registry"]
+        modality = place.get("mod_key")
+        return self.adata.obs if modality is None else self.adata.mod[modality].obs
+
+    def _phases(self, max_epochs: int | None, pretrain_epochs: int | None) -> list[Phase]:
+        preset = self._preset
+        max_epochs = preset.max_epochs if max_epochs is None else max_epochs
+        pretrain_epochs = preset.pretrain_epochs if pretrain_epochs is None else pretrain_epochs
+        for name, value in (("max_epochs", max_epochs), ("pretrain_epochs", pretrain_epochs)):
+            if not isinstance(value, int | np.integer) or value < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}.")
+        phases = [
+            Phase(f"pretrain_{key}", ((key, key),), int(pretrain_epochs)) for key in self.specs
+        ]
+        adversarial = self._architecture.adversarial_weight > 0
+        phases.append(Phase("integrative", self.module.paths, int(max_epochs), adversarial))
+        return [phase for phase in phases if phase.max_epochs > 0]
+
+    def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        kwargs = dict(self._preset.plan_kwargs)
+        kl_weight = self._preset.kl_weight(self.specs, phase.modalities)
+        if kl_weight is not None:
+            kwargs["max_kl_weight"] = kl_weight
+        kwargs.update(given or {})
+        if not phase.adversarial:
+            kwargs.pop("discriminator_lr", None)
+        return kwargs
+
+
+def _settings(
+    defaults: Mapping[Kind, KindDefaults],
+    gene_likelihood: str | None,
+    atac_target: str | None,
+    mask_rate: Mapping[str, float] | None,
+    loss_weight: Mapping[str, float] | None,
+) -> dict[Kind, KindDefaults]:
+    """Return the kinds' settings with the user's choices in place."""
+    settings = dict(defaults)
+    choices = (
+        ("gene_likelihood", gene_likelihood, "rna", _GENE_LIKELIHOODS),
+        ("atac_target", atac_target, "atac", _ATAC_TARGETS),
+    )
+    for name, value, kind, known in choices:
+        if value is None:
+            continue
+        if value not in known:
+            raise ValueError(f"{name}={value!r} is unknown; there are {list(known)}.")
+        settings[kind] = replace(settings[kind], **known[value])
+    for name, values, attribute in (
+        ("mask_rate", mask_rate, "mask_rate"),
+        ("loss_weight", loss_weight, "weight"),
+    ):
+        for kind, value in (values or {}).items():
+            if kind not in settings:
+                raise ValueError(f"{name} names {kind!r}; the kinds are {list(settings)}.")
+            settings[kind] = replace(settings[kind], **{attribute: float(value)})
+    return settings
+
+
+_GENE_LIKELIHOODS = {"nb": {"likelihood": "nb"}, "normal": {"likelihood": "normal"}}
+_ATAC_TARGETS = {
+    "binary": {"likelihood": "bernoulli", "transform": "tfidf"},
+    "tfidf": {"likelihood": "tfidf", "transform": "tfidf_max"},
+}
+
+
+def _architecture(default: Architecture, choices: Mapping[str, Any]) -> Architecture:
+    known = [field.name for field in fields(Architecture)]
+    unknown = [name for name in choices if name not in known]
+    if unknown:
+        raise ValueError(f"Butterfly has no argument {unknown[0]!r}; its architecture has {known}.")
+    return replace(default, **choices)
+
+
+def _extend(history: dict[str, Any], new: Mapping[str, Any]) -> None:
+    """Append a phase's history, epochs counting on where the phase was trained before."""
+    import pandas as pd
+
+    for name, values in new.items():
+        if name in history:
+            before = history[name]
+            values = values.set_axis(np.arange(len(before), len(before) + len(values)))
+            values.index.name = before.index.name
+            values = pd.concat([before, values])
+        history[name] = values

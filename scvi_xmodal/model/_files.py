@@ -1,0 +1,90 @@
+"""What a saved model says of itself, beside scvi-tools' own file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import scvi_xmodal
+from scvi_xmodal._constants import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST = "scvi_xmodal.json"
+
+
+def write_manifest(directory: Path, *, model: str, prefix: str | None) -> None:
+    """Write the format version and the packages that a model was saved with."""
+    packages = ("scvi-tools", "torch", "anndata", "mudata")
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "versions": {
+            "scvi-xmodal": scvi_xmodal.__version__,
+            **{name: version(name) for name in packages},
+        },
+    }
+    path = directory / f"{prefix or ''}{MANIFEST}"
+    path.write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def check_manifest(dir_path: str | Path, *, model: str, prefix: str | None) -> dict[str, Any]:
+    """Read a saved model's manifest and refuse what this package cannot load.
+
+    Raises
+    ------
+    ValueError
+        If there is no saved model, it is of another class, or a newer package wrote it.
+    """
+    path = Path(dir_path) / f"{prefix or ''}{MANIFEST}"
+    if not path.exists():
+        raise ValueError(
+            f"{str(dir_path)!r} holds no model saved by scvi_xmodal: {path.name} is missing."
+        )
+    try:
+        manifest = json.loads(path.read_text())
+        found = int(manifest["format_version"])
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} cannot be read ({error}); save the model again.") from error
+    if found > FORMAT_VERSION:
+        raise ValueError(
+            f"{str(dir_path)!r} has format version {found}, written by scvi-xmodal "
+            f"{manifest['versions']['scvi-xmodal']}; this is {scvi_xmodal.__version__}, which "
+            f"reads up to {FORMAT_VERSION}. Upgrade: pip install -U scvi-xmodal."
+        )
+    if manifest["model"] != model:
+        raise ValueError(
+            f"{str(dir_path)!r} holds a {manifest['model']}, not a {model}: load it with "
+            f"scvi_xmodal.model.{manifest['model']}.load."
+        )
+    return manifest
+
+
+@contextmanager
+def written_aside(dir_path: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a directory beside the final one; move its files there once all are written.
+
+    Raises
+    ------
+    ValueError
+        If the final directory exists and may not be overwritten.
+    """
+    final = Path(dir_path)
+    if final.exists() and not overwrite:
+        raise ValueError(f"{str(final)!r} already exists. Choose another, or set overwrite=True.")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    try:
+        yield aside
+        final.mkdir(exist_ok=True)
+        for path in sorted(aside.iterdir()):
+            os.replace(path, final / path.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

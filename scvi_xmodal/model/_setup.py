@@ -1,0 +1,163 @@
+"""Registering a MuData: modalities found, checked, and described to the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mudata import MuData
+from scvi import REGISTRY_KEYS
+from scvi.data.fields import MuDataCategoricalObsField
+
+from scvi_xmodal._constants import KINDS
+from scvi_xmodal.data import MuDataCountsField, find_modalities
+from scvi_xmodal.data._peaks import chromosome_order
+from scvi_xmodal.module import ModalitySpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scvi_xmodal._constants import Kind
+    from scvi_xmodal.module import KindDefaults
+
+COUNT_KEYS: dict[Kind, str] = {
+    "rna": REGISTRY_KEYS.X_KEY,
+    "atac": REGISTRY_KEYS.ATAC_X_KEY,
+    "protein": REGISTRY_KEYS.PROTEIN_EXP_KEY,
+}
+"""Where scvi-tools' registry keeps the counts of each kind."""
+
+
+def resolve_modalities(
+    mdata: MuData, modalities: Mapping[str, str] | None, layers: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Return the modality for each ``*_layer`` argument, found or as given.
+
+    Raises
+    ------
+    ValueError
+        If a named modality does not exist or fewer than two are found.
+    """
+    allowed = [f"{kind}_layer" for kind in KINDS]
+    if modalities is None:
+        found = find_modalities(mdata.mod)
+        chosen = {f"{kind}_layer": key for kind, key in found.items()}
+    else:
+        chosen = {arg: key for arg, key in modalities.items() if key is not None}
+    for argument, key in chosen.items():
+        if argument not in [*allowed, "batch_key", "labels_key"]:
+            raise ValueError(
+                f"modalities has the key {argument!r}; it maps setup arguments to modalities, "
+                f"such as {{'rna_layer': 'rna'}}. Known arguments: {allowed}."
+            )
+        if key not in mdata.mod:
+            raise ValueError(
+                f"modalities names {key!r} for {argument!r}, but the MuData has {list(mdata.mod)}."
+            )
+    counted = [argument for argument in allowed if argument in chosen]
+    for argument, layer in layers.items():
+        if layer is not None and argument not in counted:
+            raise ValueError(
+                f"{argument}={layer!r} was given, but no {argument.removesuffix('_layer')} "
+                f"modality was found among {list(mdata.mod)}. Name it: "
+                f"modalities={{{argument!r}: ...}}."
+            )
+    if len(counted) < 2:
+        raise ValueError(
+            f"Two modalities are needed to translate between; found {chosen or 'none'} among "
+            f"{list(mdata.mod)}. Name them, such as "
+            "modalities={'rna_layer': 'rna', 'atac_layer': 'atac'}."
+        )
+    return chosen
+
+
+def check_paired(mdata: MuData, keys: list[str]) -> None:
+    """Raise unless all modalities hold the same cells in the same order."""
+    first = mdata.mod[keys[0]].obs_names
+    for key in keys:
+        names = mdata.mod[key].obs_names
+        if names.has_duplicates:
+            twice = names[names.duplicated()][0]
+            raise ValueError(f"Cell {twice!r} appears twice in {key!r}. Make obs_names unique.")
+        if len(names) != mdata.n_obs or len(names.difference(first)):
+            n_shared = len(names.intersection(first))
+            raise ValueError(
+                f"The cells are not paired: {keys[0]!r} has {len(first)} cells, {key!r} has "
+                f"{len(names)}, and {n_shared} are in both. Keep the shared ones with "
+                "muon.pp.intersect_obs(mdata)."
+            )
+        if not names.equals(mdata.obs_names):
+            raise ValueError(
+                f"The cells of {key!r} stand in another order than the MuData's. Rebuild it: "
+                f"MuData({{k: mdata[k][mdata.obs_names].copy() for k in mdata.mod}})."
+            )
+
+
+def count_fields(
+    chosen: Mapping[str, str], layers: Mapping[str, str | None]
+) -> list[MuDataCountsField]:
+    """Return one field of counts for each modality."""
+    return [
+        MuDataCountsField(
+            COUNT_KEYS[kind],
+            layers[f"{kind}_layer"],
+            kind,
+            kind,
+            mod_key=chosen[f"{kind}_layer"],
+            mod_required=True,
+        )
+        for kind in KINDS
+        if f"{kind}_layer" in chosen
+    ]
+
+
+def obs_field(
+    mdata: MuData, registry_key: str, obs_key: str | None, argument: str, modality: str | None
+) -> MuDataCategoricalObsField:
+    """Return a field over a column of ``mdata.obs`` or of a modality's ``obs``.
+
+    Raises
+    ------
+    ValueError
+        If no such column exists or it has missing values.
+    """
+    if obs_key is None:
+        return MuDataCategoricalObsField(registry_key, None)
+    places: dict[str | None, Any] = {None: mdata, **mdata.mod}
+    if modality is not None:
+        places = {modality: mdata.mod[modality]}
+    for key, place in places.items():
+        if obs_key in place.obs:
+            n_missing = int(place.obs[obs_key].isna().sum())
+            if n_missing:
+                raise ValueError(
+                    f"{argument}={obs_key!r} is missing for {n_missing} cells. Fill it, or drop "
+                    "them."
+                )
+            return MuDataCategoricalObsField(registry_key, obs_key, mod_key=key)
+    columns = {str(key or "mdata"): list(place.obs.columns) for key, place in places.items()}
+    raise ValueError(f"{argument}={obs_key!r} is no column of obs; there are {columns}.")
+
+
+def specs_from_registry(
+    registry: Mapping[str, Any], settings: Mapping[Kind, KindDefaults]
+) -> list[ModalitySpec]:
+    """Describe each registered modality to the networks."""
+    specs = []
+    for kind in KINDS:
+        field = registry["field_registries"].get(COUNT_KEYS[kind])
+        if not field:
+            continue
+        state = field["state_registry"]
+        block_of = state["block_of"]
+        order = None if block_of is None else tuple(chromosome_order(sorted(set(block_of))))
+        specs.append(
+            ModalitySpec.build(
+                state["modality"],
+                kind,
+                state["column_names"],
+                block_of,
+                block_order=order,
+                settings=settings[kind],
+            )
+        )
+    return specs

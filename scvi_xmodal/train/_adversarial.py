@@ -1,0 +1,88 @@
+"""The integrative phase: all paths together, against discriminators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from scvi_xmodal.train._paths import PathsPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scvi_xmodal.module import ButterflyVAE
+
+
+class AdversarialPathsPlan(PathsPlan):
+    r"""Train paths while discriminators tell measured from translated embeddings.
+
+    In each step the discriminators descend :math:`L_{dis}` on detached embeddings; then the
+    generator descends :math:`L - \lambda L_{dis}`, the second term only while the new
+    :math:`L_{dis}` is below the gate (scButterfly's code; its paper has no gate). The encoders
+    run once a step, where the published code runs them three times with fresh masks and noise.
+
+    Parameters
+    ----------
+    module
+        The network.
+    discriminator_lr
+        Learning rate of the discriminators' SGD.
+    **kwargs
+        Keywords of :class:`PathsPlan`.
+    """
+
+    def __init__(self, module: ButterflyVAE, *, discriminator_lr: float = 5e-3, **kwargs: Any):
+        super().__init__(module, **kwargs)
+        self.discriminator_lr = discriminator_lr
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> torch.Tensor:
+        """Step the discriminators, then everything else."""
+        generator, discriminator = self.optimizers()
+        inference, generative, output = self.forward(batch)
+        embedding, translated = inference["embedding"], generative["translated"]
+        for parameter in self.module.discriminators.parameters():
+            parameter.requires_grad_(True)
+        own_loss = self.module.discriminator_loss(
+            {key: value.detach() for key, value in embedding.items()},
+            {path: value.detach() for path, value in translated.items()},
+        )
+        discriminator.zero_grad()
+        self.manual_backward(own_loss)
+        discriminator.step()
+        for parameter in self.module.discriminators.parameters():
+            parameter.requires_grad_(False)
+        architecture = self.module.architecture
+        fooled = self.module.discriminator_loss(embedding, translated)
+        # a tensor comparison, so that a GPU need not report the loss in every step
+        gate = (fooled.detach() < architecture.adversarial_gate).to(fooled.dtype)
+        loss = output.loss - architecture.adversarial_weight * gate * fooled
+        generator.zero_grad()
+        self.manual_backward(loss)
+        self.configure_gradient_clipping(generator)
+        generator.step()
+        self.record(output, loss, "train")
+        self.log(
+            "discriminator_loss_train",
+            own_loss.detach(),
+            on_step=False,
+            on_epoch=True,
+            batch_size=output.n_obs_minibatch,
+            sync_dist=self.use_sync_dist,
+        )
+        return loss.detach()
+
+    def on_train_epoch_end(self) -> None:
+        """Step the plateau schedule, which Lightning leaves alone under manual optimisation."""
+        scheduler = self.lr_schedulers()
+        metric = self.trainer.callback_metrics.get(self.lr_scheduler_metric)
+        if scheduler is not None and metric is not None:
+            scheduler.step(metric)
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam for the generator and SGD for the discriminators."""
+        config = super().configure_optimizers()
+        sgd = torch.optim.SGD(self.module.discriminators.parameters(), lr=self.discriminator_lr)
+        schedulers = [config["lr_scheduler"]] if "lr_scheduler" in config else []
+        return [config["optimizer"], sgd], schedulers

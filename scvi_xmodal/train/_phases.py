@@ -1,0 +1,118 @@
+"""Phases of training: which paths, how long, against whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scvi_xmodal._compat import TrainRunner
+from scvi_xmodal.train._adversarial import AdversarialPathsPlan
+from scvi_xmodal.train._callbacks import PhaseProgressBar, RestoreBest, StopOnNaN
+from scvi_xmodal.train._paths import PathsPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from scvi.model.base import BaseModelClass
+
+    from scvi_xmodal.data import PairedDataSplitter
+
+MONITOR = "reconstruction_loss_validation"
+"""Unweighted sum of all paths' losses on validation cells: what stopping and keeping go by."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of training.
+
+    Parameters
+    ----------
+    name
+        Prefix of the phase's history.
+    paths
+        Pairs of source and target to train.
+    max_epochs
+        Longest duration.
+    adversarial
+        Whether discriminators take part.
+    """
+
+    name: str
+    paths: tuple[tuple[str, str], ...]
+    max_epochs: int
+    adversarial: bool = False
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Return the modalities to load."""
+        return tuple(dict.fromkeys(key for path in self.paths for key in path))
+
+
+def run_phase(
+    model: BaseModelClass,
+    phase: Phase,
+    splitter: PairedDataSplitter,
+    *,
+    plan_kwargs: Mapping[str, Any],
+    early_stopping: bool = True,
+    early_stopping_patience: int = 50,
+    enable_progress_bar: bool = True,
+    callbacks: list[Any] | None = None,
+    **trainer_kwargs: Any,
+) -> dict[str, pd.DataFrame]:
+    """Train one phase with scvi-tools' runner and return its history.
+
+    Parameters
+    ----------
+    model
+        The model whose ``module`` is trained.
+    phase
+        What to train.
+    splitter
+        Loads the phase's modalities.
+    plan_kwargs
+        Keywords of the training plan.
+    early_stopping
+        Whether to stop when the validation loss no longer falls, and restore the best epoch.
+    early_stopping_patience
+        Epochs to wait for an improvement.
+    enable_progress_bar
+        Whether to show a bar.
+    callbacks
+        Further Lightning callbacks.
+    **trainer_kwargs
+        Keywords of :class:`scvi.train.Trainer`.
+
+    Returns
+    -------
+    History by metric, each name prefixed with the phase's.
+    """
+    plan_class = AdversarialPathsPlan if phase.adversarial else PathsPlan
+    plan = plan_class(model.module, paths=phase.paths, **plan_kwargs)
+    watchers = [*(callbacks or []), StopOnNaN(phase.name)]
+    if enable_progress_bar:
+        watchers.append(PhaseProgressBar(phase.name))
+    stops = early_stopping and splitter.n_val > 0
+    if stops:
+        watchers.append(RestoreBest(MONITOR))
+    # scvi-tools leaves the module in eval mode after each fit, and Lightning would keep it so
+    model.module.train()
+    model.is_trained_, model.history_ = False, None
+    runner = TrainRunner(
+        model,
+        plan,
+        splitter,
+        max_epochs=phase.max_epochs,
+        early_stopping=stops,
+        early_stopping_monitor=MONITOR,
+        early_stopping_patience=early_stopping_patience,
+        check_val_every_n_epoch=1 if splitter.n_val else None,
+        callbacks=watchers,
+        enable_progress_bar=enable_progress_bar,
+        simple_progress_bar=False,
+        **trainer_kwargs,
+    )
+    runner()
+    history = model.history_ or {}
+    return {f"{phase.name}_{name}": values for name, values in history.items()}
