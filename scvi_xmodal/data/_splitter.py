@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,9 +59,12 @@ class PairedDataSplitter(DataSplitter):
     ):
         external = None if split is None else external_indexing(split, adata_manager.adata.n_obs)
         batch_size = batch_size or settings.batch_size
-        super().__init__(
-            adata_manager, external_indexing=external, batch_size=batch_size, **kwargs
-        )
+        with warnings.catch_warnings():
+            # our sampler never yields a minibatch of one cell
+            warnings.filterwarnings("ignore", message="Last batch will have a small size")
+            super().__init__(
+                adata_manager, external_indexing=external, batch_size=batch_size, **kwargs
+            )
         self.readers = readers
         self.pairs = pairs
         self.batch = batch
@@ -68,9 +72,8 @@ class PairedDataSplitter(DataSplitter):
     def split(self) -> Split:
         """Return the rows of each part."""
         self.setup()
-        return Split(*(np.asarray(rows, dtype=np.int64) for rows in (
-            self.train_idx, self.val_idx, self.test_idx
-        )))
+        parts = (self.train_idx, self.val_idx, self.test_idx)
+        return Split(*(np.asarray(rows, dtype=np.int64) for rows in parts))
 
     def train_dataloader(self) -> DataLoader:
         """Return the loader of shuffled training pairs."""

@@ -85,3 +85,12 @@ class PhaseProgressBar(ProgressBar):
             self.main_progress_bar.set_description(
                 f"{self.phase} epoch {epoch}/{trainer.max_epochs}"
             )
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """Show the losses per cell of training and validation cells."""
+        shown = {
+            "train": "reconstruction_loss_train",
+            "validation": "reconstruction_loss_validation",
+        }
+        metrics = trainer.callback_metrics
+        return {k: f"{float(metrics[m]):.1f}" for k, m in shown.items() if m in metrics}

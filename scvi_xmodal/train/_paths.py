@@ -107,11 +107,6 @@ class PathsPlan(TrainingPlan):
             batch_size=output.n_obs_minibatch,
             sync_dist=self.use_sync_dist,
         )
-        if mode == "train":
-            self.log(
-                "progress", loss.detach(), prog_bar=True, logger=False, on_epoch=True,
-                on_step=False, batch_size=output.n_obs_minibatch,
-            )
 
     def configure_optimizers(self) -> Any:
         """Return Adam over the paths' parameters, and a plateau schedule if one was asked for."""

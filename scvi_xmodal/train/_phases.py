@@ -9,6 +9,7 @@ from scvi_xmodal._compat import TrainRunner
 from scvi_xmodal.train._adversarial import AdversarialPathsPlan
 from scvi_xmodal.train._callbacks import PhaseProgressBar, RestoreBest, StopOnNaN
 from scvi_xmodal.train._paths import PathsPlan
+from scvi_xmodal.train._quiet import quiet_lightning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,20 +100,29 @@ def run_phase(
     # scvi-tools leaves the module in eval mode after each fit, and Lightning would keep it so
     model.module.train()
     model.is_trained_, model.history_ = False, None
-    runner = TrainRunner(
-        model,
-        plan,
-        splitter,
-        max_epochs=phase.max_epochs,
-        early_stopping=stops,
-        early_stopping_monitor=MONITOR,
-        early_stopping_patience=early_stopping_patience,
-        check_val_every_n_epoch=1 if splitter.n_val else None,
-        callbacks=watchers,
-        enable_progress_bar=enable_progress_bar,
-        simple_progress_bar=False,
+    options = {
+        "early_stopping_monitor": MONITOR,
+        "early_stopping_patience": early_stopping_patience,
+        "check_val_every_n_epoch": 1 if splitter.n_val else None,
+        "log_every_n_steps": 1,
         **trainer_kwargs,
-    )
-    runner()
+    }
+    with quiet_lightning():
+        runner = TrainRunner(
+            model,
+            plan,
+            splitter,
+            max_epochs=phase.max_epochs,
+            early_stopping=stops,
+            callbacks=watchers,
+            enable_progress_bar=enable_progress_bar,
+            simple_progress_bar=False,
+            **options,
+        )
+        try:
+            runner()
+        finally:
+            for parameter in model.module.parameters():
+                parameter.requires_grad_(True)
     history = model.history_ or {}
     return {f"{phase.name}_{name}": values for name, values in history.items()}
