@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from scvi_xmodal.data._backed import open_backed
+    from scvi_xmodal.data._chunks import ChunkedPairs
     from scvi_xmodal.data._counts import check_counts
     from scvi_xmodal.data._dataset import MinibatchSampler, PairedDataset, paired_loader
     from scvi_xmodal.data._fields import CountsField, MuDataCountsField, layer_name
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._split import Split
     from scvi_xmodal.data._splitter import PairedDataSplitter
     from scvi_xmodal.data._translation import translation, translation_record
+    from scvi_xmodal.data._writer import TranslationWriter
 
 # Preprocessing and metrics use a few of these and must not wait for torch and scvi-tools.
 _HOME = {
+    "open_backed": "_backed",
+    "ChunkedPairs": "_chunks",
     "check_counts": "_counts",
     "MinibatchSampler": "_dataset",
     "PairedDataset": "_dataset",
@@ -41,9 +46,11 @@ _HOME = {
     "PairedDataSplitter": "_splitter",
     "translation": "_translation",
     "translation_record": "_translation",
+    "TranslationWriter": "_writer",
 }
 
 __all__ = [
+    "ChunkedPairs",
     "CountsField",
     "MinibatchSampler",
     "MuDataCountsField",
@@ -54,12 +61,14 @@ __all__ = [
     "ReaderBlocks",
     "RowReader",
     "Split",
+    "TranslationWriter",
     "check_counts",
     "check_unique",
     "find_modalities",
     "kind_of",
     "layer_name",
     "match_features",
+    "open_backed",
     "paired_loader",
     "pick_modality",
     "read_query",

@@ -47,12 +47,22 @@ class RowReader:
     ):
         if sparse.issparse(matrix) and matrix.format != "csr":
             matrix = matrix.tocsr()
+        if getattr(matrix, "format", "csr") != "csr":
+            raise ValueError(
+                "The counts lie on disk in CSC layout, from which rows cannot be read. Write them "
+                "as CSR: adata.X = adata.X.tocsr()."
+            )
         self.matrix = matrix
         self.n_features = n_features
         same = position is None or (
             position.size == n_features and bool((position == np.arange(n_features)).all())
         )
         self.position = None if same else position
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the matrix lies in a file."""
+        return not (sparse.issparse(self.matrix) or isinstance(self.matrix, np.ndarray))
 
     @property
     def n_rows(self) -> int:
@@ -86,9 +96,14 @@ class RowReader:
     def _pick(self, rows: Any) -> Any:
         if isinstance(rows, slice) or sparse.issparse(self.matrix):
             return self.matrix[rows]
+        rows = np.asarray(rows)
+        if not self.on_disk:
+            return self.matrix[rows]
         # files want ascending rows without repeats; give them back as asked
-        unique, inverse = np.unique(np.asarray(rows), return_inverse=True)
-        return self.matrix[unique][inverse]
+        unique, inverse = np.unique(rows, return_inverse=True)
+        picked = _ranges(self.matrix, unique)
+        same = unique.size == rows.size and bool((inverse == np.arange(rows.size)).all())
+        return picked if same else picked[inverse]
 
     def _rename(self, picked: sparse.csr_matrix) -> sparse.csr_matrix:
         columns = self.position[picked.indices]
@@ -100,6 +115,14 @@ class RowReader:
         renamed.has_sorted_indices = False
         renamed.sort_indices()
         return renamed
+
+
+def _ranges(matrix: Any, rows: NDArray[np.int64]) -> sparse.csr_matrix:
+    """Read ascending rows of a file range by range, each range at once."""
+    breaks = np.flatnonzero(np.diff(rows) > 1) + 1
+    starts, stops = rows[np.r_[0, breaks]], rows[np.r_[breaks - 1, rows.size - 1]] + 1
+    pieces = zip(starts, stops, strict=True)
+    return sparse.vstack([sparse.csr_matrix(matrix[a:b]) for a, b in pieces], format="csr")
 
 
 class ReaderBlocks:

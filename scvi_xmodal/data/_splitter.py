@@ -9,6 +9,9 @@ import numpy as np
 from scvi import settings
 from scvi.dataloaders import DataSplitter
 
+from torch.utils.data import DataLoader
+
+from scvi_xmodal.data._chunks import ChunkedPairs
 from scvi_xmodal.data._dataset import PairedDataset, paired_loader
 from scvi_xmodal.data._pairs import Pairs
 from scvi_xmodal.data._split import Split
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scvi.data import AnnDataManager
-    from torch.utils.data import DataLoader
 
     from scvi_xmodal.data._reader import RowReader
 
@@ -94,6 +96,12 @@ class PairedDataSplitter(DataSplitter):
         return self._loader(Pairs.measured(self.readers, rows), shuffle=False)
 
     def _loader(self, pairs: Pairs, *, shuffle: bool) -> DataLoader:
+        if any(reader.on_disk for reader in self.readers.values()):
+            size = self.data_loader_kwargs["batch_size"]
+            chunked = ChunkedPairs(
+                self.readers, pairs, batch=self.batch, batch_size=size, shuffle=shuffle
+            )
+            return DataLoader(chunked, batch_size=None, pin_memory=self.pin_memory)
         dataset = PairedDataset(self.readers, pairs, batch=self.batch)
         return paired_loader(
             dataset, shuffle=shuffle, pin_memory=self.pin_memory, **self.data_loader_kwargs

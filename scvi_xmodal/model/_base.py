@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
 from scvi.model.base import BaseModelClass
 
 from scvi_xmodal._compat import copy_views
-from scvi_xmodal._constants import FORMAT_VERSION, KINDS
-from scvi_xmodal.data import (
-    Query,
-    RowReader,
-    match_features,
-    read_query,
-    translation,
-    translation_record,
-)
+from scvi_xmodal._constants import FORMAT_VERSION
+from scvi_xmodal.data import RowReader, match_features
 from scvi_xmodal.model._files import check_manifest, write_manifest, written_aside
 from scvi_xmodal.model._setup import (
     COUNT_KEYS,
@@ -31,28 +23,24 @@ from scvi_xmodal.model._setup import (
     obs_field,
     resolve_modalities,
 )
+from scvi_xmodal.model._translating import TranslatingMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from anndata import AnnData
     from mudata import MuData
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from scvi_xmodal.module import ModalitySpec
 
-_VALUES_AT_A_TIME = 1 << 24
 
-
-class CrossModalModel(BaseModelClass):
+class CrossModalModel(TranslatingMixin, BaseModelClass):
     """Base of models that translate between the modalities of a MuData.
 
-    Subclasses build ``self.module`` with ``specs``, ``translate``, ``latent`` and
-    ``depth_predictors``, and train it.
+    Subclasses build ``self.specs`` and ``self.module`` and train it.
     """
-
-    specs: Mapping[str, ModalitySpec]
 
     @classmethod
     def setup_anndata(cls, adata: AnnData, **kwargs: Any) -> None:
@@ -209,199 +197,6 @@ class CrossModalModel(BaseModelClass):
             )
         return codes.astype(np.int64)
 
-    def _check_key(self, key: Any, argument: str) -> ModalitySpec:
-        if key not in self.specs:
-            raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
-        return self.specs[key]
-
-    def _query(
-        self, adata: AnnData | MuData | None, key: str, layer: str | None, indices: Any
-    ) -> Query:
-        """Read the source modality of a query, or of the training data."""
-        if not self.is_trained_:
-            raise ValueError("The model is not trained yet: call train() first.")
-        if adata is None and self.adata is None:
-            raise ValueError("The model was loaded without data: give the cells to translate.")
-        modality, own_layer = self._location(key)
-        spec = self.specs[key]
-        query = read_query(
-            self.adata if adata is None else adata,
-            spec,
-            modality=modality,
-            layer=own_layer if layer is None else layer,
-            other_specs=tuple(other for other in self.specs.values() if other is not spec),
-        )
-        return query if indices is None else query.take(indices)
-
-    def translate(
-        self,
-        adata: AnnData | MuData | None = None,
-        *,
-        source: str,
-        target: str,
-        indices: ArrayLike | None = None,
-        transform_batch: Any = None,
-        depth: str | ArrayLike = "median",
-        layer: str | None = None,
-        batch_size: int | None = None,
-    ) -> AnnData:
-        """Translate cells from one modality into another.
-
-        Each cell is translated by itself: alone or in company, it comes out the same.
-
-        Parameters
-        ----------
-        adata
-            Cells to translate: an AnnData of the source, or a MuData that holds it, with or
-            without the target; features in any order. By default the training data.
-        source
-            Modality to translate from.
-        target
-            Modality to translate to; may be the source, which denoises it.
-        indices
-            Rows to translate; by default all.
-        transform_batch
-            Batch to translate into; by default each cell's own.
-        depth
-            Depth of the predicted cells: ``"median"`` of the training cells, what clustering
-            wants; ``"predicted"`` from the source's own totals, what matches measured cells; or
-            totals of shape (n_cells,).
-        layer
-            Layer of the query that holds the counts; by default as in setup.
-        batch_size
-            Cells at a time; by default as many as make some millions of values.
-
-        Returns
-        -------
-        AnnData of shape (n_cells, n_features of the target) with the query's ``obs`` and the
-        training features' ``var``. ``X`` is log1p expression at the training median depth
-        (RNA), accessibility probability (ATAC) or CLR expression (protein);
-        ``layers["mean"]`` are expected counts (RNA); ``uns["scvi_xmodal"]`` says where it is
-        from.
-
-        Raises
-        ------
-        ValueError
-            If a modality, batch or depth is unknown, or the query lacks cells, features or
-            counts.
-        """
-        self._check_key(source, "source")
-        spec = self._check_key(target, "target")
-        query = self._query(adata, source, layer, indices)
-        batch = self._batch_codes(query.obs, transform_batch)
-        totals = self._given_totals(depth, query.n_obs)
-        size = batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1))
-        blocks = list(
-            self._translate_blocks(query, source, target, batch, depth, totals, size)
-        )
-        layers = {
-            name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]
-        }
-        obs = query.obs
-        predicted = layers.pop("predicted_depth", None)
-        if predicted is not None:
-            obs = obs.assign(predicted_depth=predicted)
-        options = {
-            "transform_batch": transform_batch,
-            "depth": depth if isinstance(depth, str) else "given",
-        }
-        record = translation_record(
-            source=source,
-            target=target,
-            target_kind=spec.kind,
-            model=type(self).__name__,
-            options=options,
-        )
-        return translation(layers, obs=obs, var=self._var(target), record=record)
-
-    def _given_totals(self, depth: Any, n_obs: int) -> NDArray[np.float32] | None:
-        if isinstance(depth, str):
-            if depth not in ("median", "predicted"):
-                raise ValueError(
-                    f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
-                )
-            return None
-        totals = np.asarray(depth, dtype=np.float32)
-        if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
-            raise ValueError(
-                f"depth must hold one positive total for each of the {n_obs} cells, got shape "
-                f"{totals.shape}."
-            )
-        return totals
-
-    def _translate_blocks(
-        self,
-        query: Query,
-        source: str,
-        target: str,
-        batch: NDArray | None,
-        depth: Any,
-        totals: NDArray | None,
-        size: int,
-    ) -> Iterator[dict[str, NDArray[np.float32]]]:
-        """Yield the translation of some rows at a time, features in the user's order."""
-        module, device = self.module, self.device
-        module.eval()
-        position = torch.from_numpy(self.specs[target].position).to(device)
-        for start in range(0, query.n_obs, size):
-            rows = slice(start, min(start + size, query.n_obs))
-            counts = to_device(query.reader.sparse_rows(rows), device)
-            total = None if totals is None else torch.from_numpy(totals[rows]).to(device)
-            if isinstance(depth, str) and depth == "predicted":
-                total = module.predict_depth(counts, source, target)
-            codes = None if batch is None else torch.from_numpy(batch[rows]).to(device)
-            layers = module.translate(counts, source, target, batch=codes, total=total)
-            block = {k: v.index_select(1, position).cpu().numpy() for k, v in layers.items()}
-            if isinstance(depth, str) and depth == "predicted":
-                block["predicted_depth"] = total.cpu().numpy()
-            yield block
-
-    def get_latent_representation(
-        self,
-        adata: AnnData | MuData | None = None,
-        *,
-        modality: str,
-        indices: ArrayLike | None = None,
-        layer: str | None = None,
-        batch_size: int = 1024,
-        return_dist: bool = False,
-    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the latent of cells, seen through one modality.
-
-        Parameters
-        ----------
-        adata
-            Cells, as in :meth:`translate`.
-        modality
-            Modality to encode.
-        indices
-            Rows to encode; by default all.
-        layer
-            Layer of the query that holds the counts.
-        batch_size
-            Cells at a time.
-        return_dist
-            Whether to return means and variances of q(z).
-
-        Returns
-        -------
-        Means of shape (n_cells, n_latent), and variances if asked for.
-        """
-        self._check_key(modality, "modality")
-        query = self._query(adata, modality, layer, indices)
-        self.module.eval()
-        means, variances = [], []
-        for start in range(0, query.n_obs, batch_size):
-            rows = slice(start, min(start + batch_size, query.n_obs))
-            qz = self.module.latent(
-                modality, to_device(query.reader.sparse_rows(rows), self.device)
-            )
-            means.append(qz.mean.cpu().numpy())
-            variances.append(qz.variance.cpu().numpy())
-        if return_dist:
-            return np.concatenate(means), np.concatenate(variances)
-        return np.concatenate(means)
-
     def save(
         self,
         dir_path: str | Path,
@@ -479,12 +274,3 @@ class CrossModalModel(BaseModelClass):
         )
         self._model_summary_string = f"{type(self).__name__} between {sizes}"
 
-    @property
-    def _kinds(self) -> list[str]:
-        return [kind for kind in KINDS if any(s.kind == kind for s in self.specs.values())]
-
-
-def to_device(rows: Any, device: torch.device) -> Any:
-    """Move sparse rows to a device."""
-    moved = [part.to(device) for part in rows[:3]]
-    return type(rows)(*moved, rows.n_columns)

@@ -1,0 +1,72 @@
+"""Open files without reading their counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+from anndata import AnnData
+from anndata.io import read_elem, sparse_dataset
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+
+def open_backed(path: str | Path) -> AnnData | MuData:
+    """Open an ``.h5ad``, ``.h5mu`` or ``.zarr`` file, leaving its matrices on disk.
+
+    What comes back trains and translates like an object in memory: rows are read as they are
+    needed. To train from ``.zarr`` or ``.h5ad`` files put them into a ``MuData``.
+
+    Parameters
+    ----------
+    path
+        File or zarr directory.
+
+    Returns
+    -------
+    AnnData or MuData with ``X`` and layers on disk.
+
+    Raises
+    ------
+    ValueError
+        If the file does not exist or has another ending.
+
+    Examples
+    --------
+    >>> import scvi_xmodal as xm
+    >>> from scvi_xmodal.data import open_backed
+    >>> xm.datasets.kang_pbmc().write_h5ad("/tmp/kang_example.h5ad")
+    >>> open_backed("/tmp/kang_example.h5ad").n_obs
+    1556
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"{str(path)!r} does not exist.")
+    if path.suffix == ".h5mu":
+        from mudata import read_h5mu
+
+        return read_h5mu(path, backed="r")
+    if path.suffix == ".h5ad":
+        return _lazily(h5py.File(path, "r"))
+    if path.suffix == ".zarr":
+        import zarr
+
+        return _lazily(zarr.open_group(str(path), mode="r"))
+    raise ValueError(f"{str(path)!r} ends in {path.suffix!r}; known are .h5ad, .h5mu and .zarr.")
+
+
+def _lazily(group: Any) -> AnnData:
+    layers = {name: _matrix(group["layers"][name]) for name in group.get("layers", {})}
+    return AnnData(
+        X=_matrix(group["X"]),
+        obs=read_elem(group["obs"]),
+        var=read_elem(group["var"]),
+        layers=layers,
+    )
+
+
+def _matrix(element: Any) -> Any:
+    encoding = str(element.attrs.get("encoding-type", ""))
+    return sparse_dataset(element) if encoding.startswith(("csr", "csc")) else element

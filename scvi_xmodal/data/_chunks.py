@@ -1,0 +1,116 @@
+"""Shuffled minibatches from disk, by whole chunks of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset
+
+from scvi_xmodal.data._pairs import Pairs
+from scvi_xmodal.data._reader import RowReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+CHUNK = 64
+"""Neighbouring rows read together."""
+N_CHUNKS = 128
+"""Chunks that are held, and shuffled, at a time: 8,192 cells."""
+
+
+class ChunkedPairs(IterableDataset):
+    """Minibatches of pairs whose rows lie on disk.
+
+    Single rows cost a seek each. Here pairs are sorted by row, cut into chunks, the chunks
+    shuffled, and some of them read at a time and shuffled among each other. Given up for it:
+    cells of one chunk are always drawn from the same buffer, so two neighbours in the file meet
+    in a minibatch more often than by chance; every cell is still seen once in an epoch.
+
+    Parameters
+    ----------
+    readers
+        A row reader for each modality.
+    pairs
+        The table of rows.
+    batch
+        Batch code of each cell, of shape (n_cells,).
+    batch_size
+        Pairs in a minibatch.
+    shuffle
+        Whether to shuffle; otherwise pairs come in the table's order.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, RowReader],
+        pairs: Pairs,
+        *,
+        batch: NDArray[np.int64] | None,
+        batch_size: int,
+        shuffle: bool,
+    ):
+        self.readers = dict(readers)
+        self.pairs = pairs
+        self.batch = batch
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        return sum(len(self._cuts(buffer.size)) for buffer in self._buffers(shuffle=False))
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        for numbers in self._buffers(shuffle=self.shuffle):
+            held, rows = self._read(numbers)
+            order = _permutation(numbers.size) if self.shuffle else np.arange(numbers.size)
+            for part in self._cuts(numbers.size):
+                yield self._minibatch(held, rows, order[part])
+
+    def _buffers(self, *, shuffle: bool) -> list[NDArray[np.int64]]:
+        """Return the pair numbers of each buffer."""
+        first = next(iter(self.pairs.rows.values()))
+        order = np.argsort(first, kind="stable") if self.shuffle else np.arange(first.size)
+        chunks = [order[start : start + CHUNK] for start in range(0, order.size, CHUNK)]
+        if shuffle:
+            chunks = [chunks[number] for number in _permutation(len(chunks))]
+        return [
+            np.concatenate(chunks[start : start + N_CHUNKS])
+            for start in range(0, len(chunks), N_CHUNKS)
+        ]
+
+    def _cuts(self, size: int) -> list[slice]:
+        """Cut a buffer into minibatches; a single last cell joins the one before."""
+        starts = list(range(0, size, self.batch_size))
+        if len(starts) > 1 and size - starts[-1] == 1:
+            starts.pop()
+        return [slice(a, b) for a, b in zip(starts, [*starts[1:], size], strict=True)]
+
+    def _read(
+        self, numbers: NDArray[np.int64]
+    ) -> tuple[dict[str, RowReader], dict[str, NDArray[np.int64]]]:
+        """Read a buffer's rows of each modality into memory."""
+        held, rows = {}, {}
+        for key, reader in self.readers.items():
+            rows[key] = self.pairs.rows[key][numbers]
+            held[key] = RowReader(reader.rows(rows[key]), n_features=reader.n_features)
+        return held, rows
+
+    def _minibatch(
+        self,
+        held: Mapping[str, RowReader],
+        rows: Mapping[str, NDArray[np.int64]],
+        picked: NDArray[np.int64],
+    ) -> dict[str, object]:
+        tensors: dict[str, object] = {}
+        for key, reader in held.items():
+            tensors[key] = reader.sparse_rows(picked)
+            if self.batch is not None:
+                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[rows[key][picked]])
+        return tensors
+
+
+def _permutation(size: int) -> NDArray[np.int64]:
+    return torch.randperm(size).numpy()

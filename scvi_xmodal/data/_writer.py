@@ -1,0 +1,116 @@
+"""Write a translation to disk, some rows at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+from anndata.io import write_elem
+
+from scvi_xmodal._constants import UNS_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_CHUNK_VALUES = 1 << 18
+
+
+class TranslationWriter:
+    """Writes an AnnData file of dense matrices by blocks of rows; all of it or nothing.
+
+    The file is written under another name beside the final one and renamed when complete.
+
+    Parameters
+    ----------
+    path
+        Final path, ending in ``.h5ad`` or ``.zarr``.
+    shape
+        Number of cells and features.
+    overwrite
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ValueError
+        If the ending is another, the file exists, or the folder cannot be written to.
+    """
+
+    def __init__(self, path: str | Path, shape: tuple[int, int], *, overwrite: bool = False):
+        self.path = Path(path)
+        if self.path.suffix not in (".h5ad", ".zarr"):
+            raise ValueError(f"out={str(path)!r} must end in .h5ad or .zarr.")
+        if self.path.exists() and not overwrite:
+            raise ValueError(f"out={str(path)!r} already exists. Choose another path.")
+        if not os.access(self.path.parent, os.W_OK):
+            raise ValueError(f"out={str(path)!r}: cannot write to {str(self.path.parent)!r}.")
+        self.shape = shape
+        self._aside = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
+        self._n_written = 0
+        self._datasets: dict[str, Any] = {}
+
+    def __enter__(self) -> TranslationWriter:
+        if self.path.suffix == ".h5ad":
+            self._group = h5py.File(self._aside, "w")
+        else:
+            import zarr
+
+            self._group = zarr.open_group(str(self._aside), mode="w")
+        self._group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        return self
+
+    def append(self, layers: Mapping[str, NDArray[Any]]) -> None:
+        """Write the next rows of ``"X"`` and further layers, of shape (n_rows, n_features)."""
+        n_rows = next(iter(layers.values())).shape[0]
+        for name, values in layers.items():
+            if name not in self._datasets:
+                self._datasets[name] = self._create(name, values.dtype)
+            self._datasets[name][self._n_written : self._n_written + n_rows] = values
+        self._n_written += n_rows
+
+    def finish(self, *, obs: pd.DataFrame, var: pd.DataFrame, record: Mapping[str, Any]) -> None:
+        """Write the annotation; the file is complete after this."""
+        annotation = {"obs": obs, "var": var, "uns": {UNS_KEY: dict(record)}}
+        for name in ("obsm", "varm", "obsp", "varp"):
+            annotation[name] = {}
+        for name, value in annotation.items():
+            write_elem(self._group, name, value)
+        if "layers" not in self._group:
+            write_elem(self._group, "layers", {})
+
+    def _create(self, name: str, dtype: Any) -> Any:
+        path = name if name == "X" else f"layers/{name}"
+        if name != "X" and "layers" not in self._group:
+            write_elem(self._group, "layers", {})
+        n_rows = min(max(1, _CHUNK_VALUES // max(self.shape[1], 1)), self.shape[0])
+        create = getattr(self._group, "create_array", None) or self._group.create_dataset
+        dataset = create(path, shape=self.shape, dtype=dtype, chunks=(n_rows, self.shape[1]))
+        dataset.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        return dataset
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(self._group, h5py.File):
+            self._group.close()
+        if error_type is None:
+            _remove(self.path)
+            os.replace(self._aside, self.path)
+        else:
+            _remove(self._aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,295 @@
+"""Queries in, translations and latents out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from scvi_xmodal.data import (
+    TranslationWriter,
+    open_backed,
+    read_query,
+    translation,
+    translation_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import ArrayLike, NDArray
+
+    from scvi_xmodal.data import Query
+    from scvi_xmodal.module import ModalitySpec
+    from scvi_xmodal.nn import SparseRows
+
+_VALUES_AT_A_TIME = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """A translation that has been checked and is ready to run."""
+
+    query: Query
+    source: str
+    target: str
+    columns: NDArray[np.int64]
+    batch: NDArray[np.int64] | None
+    depth: str
+    totals: NDArray[np.float32] | None
+    rows_at_a_time: int
+
+    def row_blocks(self) -> Iterator[slice]:
+        for start in range(0, self.query.n_obs, self.rows_at_a_time):
+            yield slice(start, min(start + self.rows_at_a_time, self.query.n_obs))
+
+
+class TranslatingMixin:
+    """Translation and latents for any query that holds the source modality.
+
+    Needs ``self.specs`` and a ``self.module`` with ``translate``, ``latent`` and
+    ``predict_depth``.
+    """
+
+    specs: Mapping[str, ModalitySpec]
+
+    def translate(
+        self,
+        adata: AnnData | MuData | str | Path | None = None,
+        *,
+        source: str,
+        target: str,
+        indices: ArrayLike | None = None,
+        transform_batch: Any = None,
+        depth: str | ArrayLike = "median",
+        features: Sequence[str] | None = None,
+        layer: str | None = None,
+        batch_size: int | None = None,
+        out: str | Path | None = None,
+    ) -> AnnData | Path:
+        """Translate cells from one modality into another.
+
+        Each cell is translated by itself: alone or in company, it comes out the same.
+
+        Parameters
+        ----------
+        adata
+            Cells to translate: an AnnData of the source, or a MuData that holds it, with or
+            without the target; features in any order, in memory or on disk; or the path of
+            such a file. By default the training data.
+        source
+            Modality to translate from.
+        target
+            Modality to translate to; may be the source, which denoises it.
+        indices
+            Rows to translate; by default all.
+        transform_batch
+            Batch to translate into; by default each cell's own.
+        depth
+            Depth of the predicted cells: ``"median"`` of the training cells, what clustering
+            wants; ``"predicted"`` from the source's own totals, what matches measured cells; or
+            totals of shape (n_cells,).
+        features
+            Names of the target's features to return; by default all.
+        layer
+            Layer of the query that holds the counts; by default as in setup.
+        batch_size
+            Cells at a time; by default as many as make some millions of values.
+        out
+            Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that
+            memory does not grow with the number of cells.
+
+        Returns
+        -------
+        AnnData of shape (n_cells, n_features of the target) with the query's ``obs`` and the
+        training features' ``var``; with ``out`` its path. ``X`` is log1p expression at the
+        training median depth (RNA), accessibility probability (ATAC) or CLR expression
+        (protein); ``layers["mean"]`` are expected counts (RNA); ``uns["scvi_xmodal"]`` says
+        where it is from.
+
+        Raises
+        ------
+        ValueError
+            If a modality, batch, feature or depth is unknown, the query lacks cells, features
+            or counts, or ``out`` cannot be written.
+        """
+        spec = self._check_key(target, "target")
+        columns = _chosen_columns(spec, features)
+        query = self._query(adata, source, layer, indices)
+        request = _Request(
+            query=query,
+            source=source,
+            target=target,
+            columns=columns,
+            batch=self._batch_codes(query.obs, transform_batch),
+            depth=depth if isinstance(depth, str) else "given",
+            totals=_given_totals(depth, query.n_obs),
+            rows_at_a_time=batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1)),
+        )
+        options = {"transform_batch": transform_batch, "depth": request.depth}
+        record = translation_record(
+            source=source,
+            target=target,
+            target_kind=spec.kind,
+            model=type(self).__name__,
+            options=options,
+        )
+        var = self._var(target).iloc[columns]
+        if out is not None:
+            return self._stream(request, out, var, record)
+        blocks = list(self._translate_blocks(request))
+        layers = {k: np.concatenate([block[k] for block in blocks]) for k in blocks[0]}
+        obs = _with_depth(query.obs, layers.pop("predicted_depth", None))
+        return translation(layers, obs=obs, var=var, record=record)
+
+    def _stream(
+        self, request: _Request, out: str | Path, var: pd.DataFrame, record: Mapping[str, Any]
+    ) -> Path:
+        """Write the translation block by block and return its path."""
+        shape = (request.query.n_obs, len(request.columns))
+        depths = []
+        with TranslationWriter(out, shape) as writer:
+            for block in self._translate_blocks(request):
+                depths.append(block.pop("predicted_depth", None))
+                writer.append(block)
+            predicted = None if depths[0] is None else np.concatenate(depths)
+            obs = _with_depth(request.query.obs, predicted)
+            writer.finish(obs=obs, var=var, record=record)
+        return writer.path
+
+    def _translate_blocks(self, request: _Request) -> Iterator[dict[str, NDArray[np.float32]]]:
+        """Yield the translation of some rows at a time, features in the user's order."""
+        module, device = self.module, self.device
+        module.eval()
+        position = self.specs[request.target].position[request.columns]
+        position = torch.from_numpy(position).to(device)
+        for rows in request.row_blocks():
+            counts = to_device(request.query.reader.sparse_rows(rows), device)
+            total = None
+            if request.totals is not None:
+                total = torch.from_numpy(request.totals[rows]).to(device)
+            elif request.depth == "predicted":
+                total = module.predict_depth(counts, request.source, request.target)
+            batch = request.batch
+            codes = None if batch is None else torch.from_numpy(batch[rows]).to(device)
+            layers = module.translate(
+                counts, request.source, request.target, batch=codes, total=total
+            )
+            block = {k: v.index_select(1, position).cpu().numpy() for k, v in layers.items()}
+            if request.depth == "predicted":
+                block["predicted_depth"] = total.cpu().numpy()
+            yield block
+
+    def get_latent_representation(
+        self,
+        adata: AnnData | MuData | str | Path | None = None,
+        *,
+        modality: str,
+        indices: ArrayLike | None = None,
+        layer: str | None = None,
+        batch_size: int = 1024,
+        return_dist: bool = False,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the latent of cells, seen through one modality.
+
+        Parameters
+        ----------
+        adata
+            Cells, as in :meth:`translate`.
+        modality
+            Modality to encode.
+        indices
+            Rows to encode; by default all.
+        layer
+            Layer of the query that holds the counts.
+        batch_size
+            Cells at a time.
+        return_dist
+            Whether to return means and variances of q(z).
+
+        Returns
+        -------
+        Means of shape (n_cells, n_latent), and variances if asked for.
+        """
+        query = self._query(adata, modality, layer, indices, argument="modality")
+        self.module.eval()
+        means, variances = [], []
+        for start in range(0, query.n_obs, batch_size):
+            rows = slice(start, min(start + batch_size, query.n_obs))
+            counts = to_device(query.reader.sparse_rows(rows), self.device)
+            qz = self.module.latent(modality, counts)
+            means.append(qz.mean.cpu().numpy())
+            variances.append(qz.variance.cpu().numpy())
+        if return_dist:
+            return np.concatenate(means), np.concatenate(variances)
+        return np.concatenate(means)
+
+    def _query(
+        self, adata: Any, key: str, layer: str | None, indices: Any, *, argument: str = "source"
+    ) -> Query:
+        """Read the source modality of a query, or of the training data."""
+        spec = self._check_key(key, argument)
+        if not self.is_trained_:
+            raise ValueError("The model is not trained yet: call train() first.")
+        if adata is None and self.adata is None:
+            raise ValueError("The model was loaded without data: give the cells to translate.")
+        modality, own_layer = self._location(key)
+        adata = open_backed(adata) if isinstance(adata, str | Path) else adata
+        query = read_query(
+            self.adata if adata is None else adata,
+            spec,
+            modality=modality,
+            layer=own_layer if layer is None else layer,
+            other_specs=tuple(other for other in self.specs.values() if other is not spec),
+        )
+        return query if indices is None else query.take(indices)
+
+    def _check_key(self, key: Any, argument: str) -> ModalitySpec:
+        if key not in self.specs:
+            raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
+        return self.specs[key]
+
+
+def to_device(rows: SparseRows, device: torch.device) -> SparseRows:
+    """Move sparse rows to a device."""
+    return type(rows)(*(part.to(device) for part in rows[:3]), rows.n_columns)
+
+
+def _chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:
+    if features is None:
+        return np.arange(spec.n_features)
+    names = [features] if isinstance(features, str) else list(features)
+    columns = pd.Index(spec.feature_names).get_indexer(pd.Index(names, dtype=object))
+    if (columns < 0).any():
+        unknown = [name for name, column in zip(names, columns, strict=True) if column < 0]
+        raise ValueError(
+            f"{len(unknown)} of the features asked for are not among the model's {spec.key!r} "
+            f"features, such as {unknown[:3]}."
+        )
+    return columns
+
+
+def _given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
+    if isinstance(depth, str):
+        if depth not in ("median", "predicted"):
+            raise ValueError(
+                f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
+            )
+        return None
+    totals = np.asarray(depth, dtype=np.float32)
+    if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
+        raise ValueError(
+            f"depth must hold one positive total for each of the {n_obs} cells, got shape "
+            f"{totals.shape}."
+        )
+    return totals
+
+
+def _with_depth(obs: pd.DataFrame, predicted: NDArray[np.float32] | None) -> pd.DataFrame:
+    return obs if predicted is None else obs.assign(predicted_depth=predicted)
