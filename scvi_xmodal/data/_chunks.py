@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
+from scvi_xmodal.data._dataset import cut_minibatches, own_share, permutation, share_size
 from scvi_xmodal.data._pairs import Pairs
 from scvi_xmodal.data._reader import RowReader
 
@@ -60,14 +61,19 @@ class ChunkedPairs(IterableDataset):
         self.shuffle = shuffle
 
     def __len__(self) -> int:
-        return sum(len(self._cuts(buffer.size)) for buffer in self._buffers(shuffle=False))
+        return sum(len(self._cuts(buffer)) for buffer in self._buffers(shuffle=False))
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         for numbers in self._buffers(shuffle=self.shuffle):
-            held, rows = self._read(numbers)
-            order = _permutation(numbers.size) if self.shuffle else np.arange(numbers.size)
-            for part in self._cuts(numbers.size):
-                yield self._minibatch(held, rows, order[part])
+            order = permutation(numbers.size) if self.shuffle else np.arange(numbers.size)
+            own = own_share(order)
+            held, rows = self._read(numbers[np.sort(own)])
+            local = np.argsort(np.argsort(own, kind="stable"), kind="stable")
+            for part in self._cuts(numbers):
+                yield self._minibatch(held, rows, local[part])
+
+    def _cuts(self, buffer: NDArray[np.int64]) -> list[slice]:
+        return cut_minibatches(share_size(buffer.size), self.batch_size)
 
     def _buffers(self, *, shuffle: bool) -> list[NDArray[np.int64]]:
         """Return the pair numbers of each buffer."""
@@ -75,18 +81,11 @@ class ChunkedPairs(IterableDataset):
         order = np.argsort(first, kind="stable") if self.shuffle else np.arange(first.size)
         chunks = [order[start : start + CHUNK] for start in range(0, order.size, CHUNK)]
         if shuffle:
-            chunks = [chunks[number] for number in _permutation(len(chunks))]
+            chunks = [chunks[number] for number in permutation(len(chunks))]
         return [
             np.concatenate(chunks[start : start + N_CHUNKS])
             for start in range(0, len(chunks), N_CHUNKS)
         ]
-
-    def _cuts(self, size: int) -> list[slice]:
-        """Cut a buffer into minibatches; a single last cell joins the one before."""
-        starts = list(range(0, size, self.batch_size))
-        if len(starts) > 1 and size - starts[-1] == 1:
-            starts.pop()
-        return [slice(a, b) for a, b in zip(starts, [*starts[1:], size], strict=True)]
 
     def _read(
         self, numbers: NDArray[np.int64]
@@ -111,6 +110,3 @@ class ChunkedPairs(IterableDataset):
                 tensors[f"{key}_batch"] = torch.from_numpy(self.batch[rows[key][picked]])
         return tensors
 
-
-def _permutation(size: int) -> NDArray[np.int64]:
-    return torch.randperm(size).numpy()

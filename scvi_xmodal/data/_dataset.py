@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ class PairedDataset(Dataset):
 
 
 class MinibatchSampler(Sampler):
-    """Yields lists of pair numbers; a last minibatch of one cell joins the one before.
+    """Yields arrays of pair numbers; a last minibatch of one cell joins the one before.
 
     Batch norm cannot be computed over one cell, and to drop it would lose a cell each epoch.
+    Under distributed training every process shuffles alike and takes its own share; shares are
+    made equal by repeating some pairs, so that all processes make the same number of steps.
 
     Parameters
     ----------
@@ -81,15 +84,51 @@ class MinibatchSampler(Sampler):
         self.shuffle = shuffle
 
     def __len__(self) -> int:
-        full, rest = divmod(self.n_pairs, self.batch_size)
-        return max(full + (rest > (1 if full else 0)), 0)
+        return len(cut_minibatches(share_size(self.n_pairs), self.batch_size))
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        order = torch.randperm(self.n_pairs) if self.shuffle else torch.arange(self.n_pairs)
-        numbers = order.numpy()
-        starts = np.arange(len(self)) * self.batch_size
-        for start, stop in zip(starts, [*starts[1:], self.n_pairs], strict=True):
-            yield numbers[start:stop]
+        numbers = own_share(permutation(self.n_pairs) if self.shuffle else np.arange(self.n_pairs))
+        for part in cut_minibatches(numbers.size, self.batch_size):
+            yield numbers[part]
+
+
+def cut_minibatches(size: int, batch_size: int) -> list[slice]:
+    """Cut a number of pairs into minibatches; a single last pair joins the one before."""
+    starts = list(range(0, size, batch_size))
+    if len(starts) > 1 and size - starts[-1] == 1:
+        starts.pop()
+    return [slice(a, b) for a, b in zip(starts, [*starts[1:], size], strict=True)] if size else []
+
+
+def permutation(size: int) -> NDArray[np.int64]:
+    """Return a random order, the same in all processes of a distributed run."""
+    seed = torch.empty((), dtype=torch.int64).random_()
+    if dist.is_available() and dist.is_initialized():
+        on_device = seed.cuda() if dist.get_backend() == "nccl" else seed
+        dist.broadcast(on_device, src=0)
+        seed = on_device.cpu()
+    generator = torch.Generator().manual_seed(int(seed))
+    return torch.randperm(size, generator=generator).numpy()
+
+
+def share_size(size: int) -> int:
+    """Return how many pairs each process takes."""
+    return -(-size // _world()[1])
+
+
+def own_share(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return this process's share; all of them outside of distributed runs."""
+    rank, n_processes = _world()
+    if n_processes == 1 or not numbers.size:
+        return numbers
+    total = share_size(numbers.size) * n_processes
+    return np.resize(numbers, total)[rank::n_processes]
+
+
+def _world() -> tuple[int, int]:
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
 
 
 def paired_loader(

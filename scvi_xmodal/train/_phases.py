@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lightning.pytorch.callbacks import EarlyStopping
+
 from scvi_xmodal._compat import TrainRunner
 from scvi_xmodal.train._adversarial import AdversarialPathsPlan
 from scvi_xmodal.train._callbacks import PhaseProgressBar, RestoreBest, StopOnNaN
@@ -94,15 +96,14 @@ def run_phase(
     watchers = [*(callbacks or []), StopOnNaN(phase.name)]
     if enable_progress_bar:
         watchers.append(PhaseProgressBar(phase.name))
-    stops = early_stopping and splitter.n_val > 0
-    if stops:
+    if early_stopping and splitter.n_val > 0:
+        # our own, because scvi-tools' trainer switches its early stopping off under DDP
+        watchers.append(EarlyStopping(MONITOR, patience=early_stopping_patience))
         watchers.append(RestoreBest(MONITOR))
     # scvi-tools leaves the module in eval mode after each fit, and Lightning would keep it so
     model.module.train()
     model.is_trained_, model.history_ = False, None
     options = {
-        "early_stopping_monitor": MONITOR,
-        "early_stopping_patience": early_stopping_patience,
         "check_val_every_n_epoch": 1 if splitter.n_val else None,
         "log_every_n_steps": 1,
         **trainer_kwargs,
@@ -113,7 +114,8 @@ def run_phase(
             plan,
             splitter,
             max_epochs=phase.max_epochs,
-            early_stopping=stops,
+            early_stopping=False,
+            use_distributed_sampler=False,
             callbacks=watchers,
             enable_progress_bar=enable_progress_bar,
             simple_progress_bar=False,
