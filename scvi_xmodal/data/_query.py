@@ -17,6 +17,7 @@ from scvi_xmodal.data._reader import RowReader
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from scvi_xmodal.module import ModalitySpec
 
@@ -41,25 +42,6 @@ class Query:
         """Number of cells."""
         return self.reader.n_rows
 
-    def take(self, indices: Any) -> Query:
-        """Return the given rows only.
-
-        Raises
-        ------
-        ValueError
-            If a row does not exist.
-        """
-        rows = np.asarray(indices)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64).ravel()
-        if rows.size and (rows.min() < 0 or rows.max() >= self.n_obs):
-            raise ValueError(
-                f"indices go from {rows.min()} to {rows.max()}, but there are {self.n_obs} cells."
-            )
-        if not rows.size:
-            raise ValueError("indices are empty: there are no cells to translate.")
-        reader = RowReader(self.reader.rows(rows), n_features=self.reader.n_features)
-        return Query(reader, self.obs.iloc[rows])
-
 
 def read_query(
     query: AnnData | MuData,
@@ -67,6 +49,7 @@ def read_query(
     *,
     modality: str | None = None,
     layer: str | None = None,
+    indices: Any = None,
     other_specs: tuple[ModalitySpec, ...] = (),
 ) -> Query:
     """Find the source modality in a query and match its features by name.
@@ -81,6 +64,8 @@ def read_query(
         Its key in the training MuData, looked for first.
     layer
         Layer of the counts; ``None`` for ``X``.
+    indices
+        Rows to read, as numbers or a mask; by default all.
     other_specs
         The model's other modalities, to tell a query of the wrong one.
 
@@ -108,9 +93,14 @@ def read_query(
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         raise ValueError(f"{name} is empty: the query needs counts.")
-    check_counts(matrix, name=name)
     reader = RowReader(matrix, position=position, n_features=spec.n_features)
-    return Query(reader, adata.obs.copy())
+    if indices is None:
+        check_counts(matrix, name=name)
+        return Query(reader, adata.obs.copy())
+    rows = checked_rows(indices, adata.n_obs)
+    picked = reader.rows(rows)
+    check_counts(picked, name=name)
+    return Query(RowReader(picked, n_features=spec.n_features), adata.obs.iloc[rows].copy())
 
 
 def pick_modality(
@@ -133,6 +123,29 @@ def pick_modality(
             f"{list(query.mod)}. Rename the modality to {spec.key!r}, or give the AnnData itself."
         )
     return query.mod[found[spec.kind]]
+
+
+def checked_rows(indices: Any, n_obs: int) -> NDArray[np.int64]:
+    """Return row numbers for numbers or a mask.
+
+    Raises
+    ------
+    ValueError
+        If there are none or one does not exist.
+    """
+    rows = np.asarray(indices)
+    if rows.dtype == bool and rows.shape != (n_obs,):
+        raise ValueError(f"The mask indices has shape {rows.shape}, but there are {n_obs} cells.")
+    rows = np.flatnonzero(rows) if rows.dtype == bool else rows.ravel()
+    if not rows.size:
+        raise ValueError("indices are empty: there are no cells to translate.")
+    if rows.dtype.kind not in "iu":
+        raise ValueError(f"indices must be row numbers or a mask, got dtype {rows.dtype}.")
+    if rows.min() < 0 or rows.max() >= n_obs:
+        raise ValueError(
+            f"indices go from {rows.min()} to {rows.max()}, but there are {n_obs} cells."
+        )
+    return rows.astype(np.int64)
 
 
 def _refuse_wrong_modality(

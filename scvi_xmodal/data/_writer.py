@@ -33,8 +33,8 @@ class TranslationWriter:
         Final path, ending in ``.h5ad`` or ``.zarr``.
     shape
         Number of cells and features.
-    overwrite
-        Whether an existing file may be replaced.
+    rows_per_chunk
+        Rows stored together; by default as many as make some hundred thousand values.
 
     Raises
     ------
@@ -42,35 +42,44 @@ class TranslationWriter:
         If the ending is another, the file exists, or the folder cannot be written to.
     """
 
-    def __init__(self, path: str | Path, shape: tuple[int, int], *, overwrite: bool = False):
+    def __init__(
+        self, path: str | Path, shape: tuple[int, int], *, rows_per_chunk: int | None = None
+    ):
         self.path = Path(path)
         if self.path.suffix not in (".h5ad", ".zarr"):
             raise ValueError(f"out={str(path)!r} must end in .h5ad or .zarr.")
-        if self.path.exists() and not overwrite:
+        if self.path.exists():
             raise ValueError(f"out={str(path)!r} already exists. Choose another path.")
         if not os.access(self.path.parent, os.W_OK):
             raise ValueError(f"out={str(path)!r}: cannot write to {str(self.path.parent)!r}.")
         self.shape = shape
-        self._aside = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
+        rows = rows_per_chunk or max(1, _CHUNK_VALUES // max(shape[1], 1))
+        self._chunks = (max(1, min(rows, shape[0])), max(1, shape[1]))
+        self.aside = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
         self._n_written = 0
         self._datasets: dict[str, Any] = {}
 
     def __enter__(self) -> TranslationWriter:
         if self.path.suffix == ".h5ad":
-            self._group = h5py.File(self._aside, "w")
+            self._group = h5py.File(self.aside, "w")
         else:
             import zarr
 
-            self._group = zarr.open_group(str(self._aside), mode="w")
+            self._group = zarr.open_group(str(self.aside), mode="w")
         self._group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         return self
+
+    def create(self, layers: Mapping[str, NDArray[Any]]) -> None:
+        """Create empty matrices for these layers, for others to write into."""
+        for name, values in layers.items():
+            if name not in self._datasets:
+                self._datasets[name] = self._create(name, values.dtype)
 
     def append(self, layers: Mapping[str, NDArray[Any]]) -> None:
         """Write the next rows of ``"X"`` and further layers, of shape (n_rows, n_features)."""
         n_rows = next(iter(layers.values())).shape[0]
+        self.create(layers)
         for name, values in layers.items():
-            if name not in self._datasets:
-                self._datasets[name] = self._create(name, values.dtype)
             self._datasets[name][self._n_written : self._n_written + n_rows] = values
         self._n_written += n_rows
 
@@ -88,9 +97,8 @@ class TranslationWriter:
         path = name if name == "X" else f"layers/{name}"
         if name != "X" and "layers" not in self._group:
             write_elem(self._group, "layers", {})
-        n_rows = min(max(1, _CHUNK_VALUES // max(self.shape[1], 1)), self.shape[0])
         create = getattr(self._group, "create_array", None) or self._group.create_dataset
-        dataset = create(path, shape=self.shape, dtype=dtype, chunks=(n_rows, self.shape[1]))
+        dataset = create(path, shape=self.shape, dtype=dtype, chunks=self._chunks)
         dataset.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
         return dataset
 
@@ -104,9 +112,9 @@ class TranslationWriter:
             self._group.close()
         if error_type is None:
             _remove(self.path)
-            os.replace(self._aside, self.path)
+            os.replace(self.aside, self.path)
         else:
-            _remove(self._aside)
+            _remove(self.aside)
 
 
 def _remove(path: Path) -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from scvi_xmodal.model._butterfly import Butterfly
+from scvi_xmodal.model._files import read_manifest
 
-__all__ = ["Butterfly"]
+__all__ = ["Butterfly", "read_manifest"]

@@ -35,13 +35,20 @@ def write_manifest(directory: Path, *, model: str, prefix: str | None) -> None:
     path.write_text(json.dumps(manifest, indent=2) + "\n")
 
 
-def check_manifest(dir_path: str | Path, *, model: str, prefix: str | None) -> dict[str, Any]:
-    """Read a saved model's manifest and refuse what this package cannot load.
+def read_manifest(dir_path: str | Path, *, prefix: str | None = None) -> dict[str, Any]:
+    """Read what a saved model says of itself: its class, format version and packages.
+
+    Parameters
+    ----------
+    dir_path
+        Directory of a saved model.
+    prefix
+        Prefix of the file names.
 
     Raises
     ------
     ValueError
-        If there is no saved model, it is of another class, or a newer package wrote it.
+        If there is no saved model or a newer package wrote it.
     """
     path = Path(dir_path) / f"{prefix or ''}{MANIFEST}"
     if not path.exists():
@@ -59,12 +66,17 @@ def check_manifest(dir_path: str | Path, *, model: str, prefix: str | None) -> d
             f"{manifest['versions']['scvi-xmodal']}; this is {scvi_xmodal.__version__}, which "
             f"reads up to {FORMAT_VERSION}. Upgrade: pip install -U scvi-xmodal."
         )
+    return manifest
+
+
+def check_manifest(dir_path: str | Path, *, model: str, prefix: str | None) -> None:
+    """Raise unless a directory holds a model of the given class that can be loaded."""
+    manifest = read_manifest(dir_path, prefix=prefix)
     if manifest["model"] != model:
         raise ValueError(
             f"{str(dir_path)!r} holds a {manifest['model']}, not a {model}: load it with "
             f"scvi_xmodal.model.{manifest['model']}.load."
         )
-    return manifest
 
 
 @contextmanager

@@ -241,14 +241,14 @@ class TranslatingMixin:
             raise ValueError("The model was loaded without data: give the cells to translate.")
         modality, own_layer = self._location(key)
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata
-        query = read_query(
+        return read_query(
             self.adata if adata is None else adata,
             spec,
             modality=modality,
             layer=own_layer if layer is None else layer,
+            indices=indices,
             other_specs=tuple(other for other in self.specs.values() if other is not spec),
         )
-        return query if indices is None else query.take(indices)
 
     def _check_key(self, key: Any, argument: str) -> ModalitySpec:
         if key not in self.specs:

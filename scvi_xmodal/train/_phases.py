@@ -127,4 +127,5 @@ def run_phase(
             for parameter in model.module.parameters():
                 parameter.requires_grad_(True)
     history = model.history_ or {}
-    return {f"{phase.name}_{name}": values for name, values in history.items()}
+    # scvi-tools' logger leaves tensors in the table
+    return {f"{phase.name}_{name}": v.astype(float) for name, v in history.items()}
