@@ -1,1 +1,21 @@
+"""Data sets: four small real ones and a simulator whose truth is known."""
+
 from __future__ import annotations
+
+from scvi_xmodal.datasets._bundled import (
+    bmmc_citeseq,
+    bmmc_multiome,
+    cortex_snareseq,
+    kang_pbmc,
+)
+from scvi_xmodal.datasets._synthetic import synthetic
+from scvi_xmodal.datasets._truth import true_mean
+
+__all__ = [
+    "bmmc_citeseq",
+    "bmmc_multiome",
+    "cortex_snareseq",
+    "kang_pbmc",
+    "synthetic",
+    "true_mean",
+]

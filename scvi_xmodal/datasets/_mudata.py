@@ -1,0 +1,27 @@
+"""MuData's changing rules, kept away from the user."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import mudata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def own_columns_only() -> Iterator[None]:
+    """Build and read MuData by the rules of mudata 0.4, whichever version is installed.
+
+    Since 0.4, ``obs`` and ``var`` columns of the modalities are no longer copied to the top
+    level. mudata 0.3 asks every user to choose with a ``FutureWarning``; choosing inside a
+    context leaves the user's own option as it was.
+    """
+    try:
+        rules: contextlib.AbstractContextManager = mudata.set_options(pull_on_update=False)
+    except ValueError:  # a mudata that has dropped the option along with the old rules
+        rules = contextlib.nullcontext()
+    with rules:
+        yield
