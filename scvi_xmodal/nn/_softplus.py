@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch.autograd.function import FunctionCtx
 
-_CPU_TILE = 1024
+_CPU_TILE = 1536
 """Outputs computed at a time on CPU, so that a tile of logits stays in the cache."""
 
 
