@@ -93,7 +93,11 @@ class Baseline(ABC):
             If fewer than two modalities are found, a training cell lacks one, or values are no
             counts.
         """
-        layers = {"rna": rna_layer, "atac": atac_layer, "protein": protein_layer}
+        layers: dict[Kind, str | None] = {
+            "rna": rna_layer,
+            "atac": atac_layer,
+            "protein": protein_layer,
+        }
         training = read_training(mdata, indices, layers)
         sources = {kind: self._fit_source(part) for kind, part in training.items()}
         self._fitted = Fitted(

@@ -85,7 +85,7 @@ class Neighbors:
         starts = np.arange(0, columns.size + 1, self.n_neighbors)
         shape = (x.shape[0], self.source.shape[0])
         means = sparse.csr_matrix((weights, columns, starts), shape=shape) @ self.target
-        return means.toarray() if sparse.issparse(means) else means
+        return means if isinstance(means, np.ndarray) else means.toarray()
 
 
 def squared_distances(x: Values, y: Values) -> NDArray[np.float64]:

@@ -100,7 +100,7 @@ def depths(counts: sparse.csr_matrix) -> NDArray[np.float64]:
 def row_sums(matrix: sparse.csr_matrix) -> NDArray[np.float64]:
     """Return the sum of each row in float64, of shape (n_cells,)."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return np.bincount(rows, matrix.data, minlength=matrix.shape[0])
+    return np.bincount(rows, matrix.data, minlength=matrix.shape[0]).astype(np.float64)
 
 
 def feature_means(values: Values) -> NDArray[np.float64]:
