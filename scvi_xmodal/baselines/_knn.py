@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -84,8 +84,8 @@ class Neighbors:
         weights = np.full(columns.size, 1 / self.n_neighbors)
         starts = np.arange(0, columns.size + 1, self.n_neighbors)
         shape = (x.shape[0], self.source.shape[0])
-        means = sparse.csr_matrix((weights, columns, starts), shape=shape) @ self.target
-        return means if isinstance(means, np.ndarray) else means.toarray()
+        means: Any = sparse.csr_matrix((weights, columns, starts), shape=shape) @ self.target
+        return means.toarray() if sparse.issparse(means) else means
 
 
 def squared_distances(x: Values, y: Values) -> NDArray[np.float64]:
