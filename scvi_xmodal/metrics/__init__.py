@@ -1,1 +1,24 @@
+"""Honest scores of translations: per feature first, baselines beside them.
+
+Functions on arrays take ``(truth, prediction)``, each of shape (n_cells, n_features);
+``evaluate_translation`` and ``evaluate_features`` take AnnData and MuData.
+"""
+
 from __future__ import annotations
+
+from scvi_xmodal.metrics._calibration import Calibration, calibration
+from scvi_xmodal.metrics._errors import rmse_flat, rmse_per_feature
+from scvi_xmodal.metrics._pearson import pearson_flat, pearson_per_cell, pearson_per_feature
+from scvi_xmodal.metrics._ranking import (
+    Ranking,
+    auroc_flat,
+    auroc_per_cell,
+    auroc_per_feature,
+    average_precision_flat,
+    average_precision_per_cell,
+    average_precision_per_feature,
+    ranking_flat,
+    ranking_per_cell,
+    ranking_per_feature,
+)
+from scvi_xmodal.metrics._spearman import spearman_flat, spearman_per_cell, spearman_per_feature

@@ -1,0 +1,84 @@
+"""Principal components without a centred copy of the matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, svds
+
+from scvi_xmodal.metrics._blocks import as_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def principal_components(
+    matrix: Any, *, n_components: int = 50, seed: int = 0
+) -> NDArray[np.floating]:
+    r"""Return the scores of the cells on the leading principal components.
+
+    The truncated singular value decomposition :math:`X - 1 \bar x^T \approx U S V^T` gives the
+    scores :math:`U S`. The mean is subtracted inside the products with X, so a dense matrix is
+    not copied and a sparse one stays sparse.
+
+    Parameters
+    ----------
+    matrix
+        Profiles of shape (n_cells, n_features), dense or sparse.
+    n_components
+        Largest number of components; never more than ``min(n_cells, n_features) - 1``. A single
+        feature or cell has no such decomposition and is returned centred.
+    seed
+        Seeds the start vector.
+
+    Returns
+    -------
+    Scores of shape (n_cells, n_components), by decreasing variance, in the matrix's precision.
+    Components are unique up to their sign.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scvi_xmodal.metrics import principal_components
+    >>> matrix = np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
+    >>> np.abs(principal_components(matrix, n_components=1)).round(6).tolist()
+    [[5.0], [0.0], [5.0]]
+    """
+    matrix = as_matrix(matrix, name="matrix")
+    if matrix.dtype.kind != "f":
+        matrix = matrix.astype(np.float64)
+    k = min(n_components, min(matrix.shape) - 1)
+    mean = np.asarray(matrix.mean(axis=0, dtype=np.float64)).ravel()
+    if k < 1 or is_constant(matrix):
+        dense = matrix[:, :1].toarray() if sparse.issparse(matrix) else matrix[:, :1]
+        return dense - mean[:1]
+    start = np.random.default_rng(seed).standard_normal(min(matrix.shape))
+    left, values, _ = svds(_centred(matrix, mean), k=k, v0=start.astype(matrix.dtype))
+    order = np.argsort(values)[::-1]
+    return left[:, order] * values[order]
+
+
+def is_constant(matrix: Any) -> bool:
+    """Tell whether all cells have the same profile."""
+    if 0 in matrix.shape:
+        return True
+    top, bottom = matrix.max(axis=0), matrix.min(axis=0)
+    difference = top != bottom
+    return difference.nnz == 0 if sparse.issparse(difference) else not np.any(difference)
+
+
+def _centred(matrix: Any, mean: NDArray[np.float64]) -> LinearOperator:
+    """Return ``matrix`` less its column means, as products only."""
+    mean = mean.astype(matrix.dtype)
+
+    def product(vector: NDArray[Any]) -> NDArray[Any]:
+        return matrix @ vector - mean @ vector
+
+    def transposed_product(vector: NDArray[Any]) -> NDArray[Any]:
+        return matrix.T @ vector - mean * vector.sum()
+
+    return LinearOperator(
+        matrix.shape, matvec=product, rmatvec=transposed_product, dtype=matrix.dtype
+    )
