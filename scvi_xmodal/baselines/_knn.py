@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -84,8 +84,10 @@ class Neighbors:
         weights = np.full(columns.size, 1 / self.n_neighbors)
         starts = np.arange(0, columns.size + 1, self.n_neighbors)
         shape = (x.shape[0], self.source.shape[0])
-        means: Any = sparse.csr_matrix((weights, columns, starts), shape=shape) @ self.target
-        return means.toarray() if sparse.issparse(means) else means
+        average = sparse.csr_matrix((weights, columns, starts), shape=shape)
+        if isinstance(self.target, np.ndarray):
+            return average @ self.target
+        return (average @ self.target).toarray()
 
 
 def squared_distances(x: Values, y: Values) -> NDArray[np.float64]:
