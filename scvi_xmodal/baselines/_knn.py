@@ -87,7 +87,7 @@ class Neighbors:
         average = sparse.csr_matrix((weights, columns, starts), shape=shape)
         if isinstance(self.target, np.ndarray):
             return average @ self.target
-        return (average @ self.target).toarray()
+        return sparse.csr_matrix(average @ self.target).toarray()
 
 
 def squared_distances(x: Values, y: Values) -> NDArray[np.float64]:
