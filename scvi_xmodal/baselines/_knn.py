@@ -87,12 +87,12 @@ class Neighbors:
         average = sparse.csr_matrix((weights, columns, starts), shape=shape)
         if isinstance(self.target, np.ndarray):
             return average @ self.target
-        return sparse.csr_matrix(average @ self.target).toarray()
+        return (average @ self.target).toarray()
 
 
 def squared_distances(x: Values, y: Values) -> NDArray[np.float64]:
     """Return squared Euclidean distances of shape (n_x, n_y); no row depends on the others."""
-    if not sparse.issparse(x):
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
         return cdist(x, y, "sqeuclidean")
     # this order of the product turns only x, the smaller one, from CSC into CSR
     products = (y @ x.T).toarray().T
