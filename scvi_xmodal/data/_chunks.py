@@ -79,13 +79,11 @@ class ChunkedPairs(IterableDataset):
         """Return the pair numbers of each buffer."""
         first = next(iter(self.pairs.rows.values()))
         order = np.argsort(first, kind="stable") if self.shuffle else np.arange(first.size)
-        chunks = [order[start : start + CHUNK] for start in range(0, order.size, CHUNK)]
         if shuffle:
-            chunks = [chunks[number] for number in permutation(len(chunks))]
-        return [
-            np.concatenate(chunks[start : start + N_CHUNKS])
-            for start in range(0, len(chunks), N_CHUNKS)
-        ]
+            chunks = [order[start : start + CHUNK] for start in range(0, order.size, CHUNK)]
+            order = np.concatenate([chunks[number] for number in permutation(len(chunks))])
+        # of equal size, so that no buffer holds a single cell and each epoch has as many steps
+        return np.array_split(order, max(1, round(order.size / (CHUNK * N_CHUNKS))))
 
     def _read(
         self, numbers: NDArray[np.int64]
