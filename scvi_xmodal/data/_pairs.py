@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._split import Split
 
 
+_MIN_PAIRS = 2  # batch norm cannot be computed over one
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """For each training example, the row to read in each modality.
@@ -31,7 +34,7 @@ class Pairs:
     Raises
     ------
     ValueError
-        If lengths differ or a row is negative.
+        If lengths differ or a row is no whole number of at least 0.
 
     Examples
     --------
@@ -45,7 +48,7 @@ class Pairs:
     rows: dict[str, NDArray[np.int64]]
 
     def __init__(self, rows: Mapping[str, ArrayLike]):
-        arrays = {key: np.asarray(own, dtype=np.int64).ravel() for key, own in rows.items()}
+        arrays = {key: _as_rows(own, key) for key, own in rows.items()}
         lengths = {key: own.size for key, own in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"Pairs need one row of each modality for each pair, got {lengths}.")
@@ -68,6 +71,10 @@ class Pairs:
 
     def check_against(self, split: Split, modalities: Iterable[str], n_obs: int) -> None:
         """Raise unless all modalities are there and all rows are training rows."""
+        if len(self) < _MIN_PAIRS:
+            raise ValueError(
+                f"{len(self)} pairs are too few; at least {_MIN_PAIRS} are needed to train."
+            )
         missing = [key for key in modalities if key not in self.rows]
         if missing:
             raise ValueError(f"The pairs have no rows for {missing}; they have {list(self.rows)}.")
@@ -83,3 +90,13 @@ class Pairs:
                     f"{leaked.size} of the pairs' {key!r} rows are validation or test cells, the "
                     f"first is {leaked[0]}. Make the pairs from split.train."
                 )
+
+
+def _as_rows(rows: ArrayLike, key: str) -> NDArray[np.int64]:
+    array = np.asarray(rows).ravel()
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"Pairs need whole row numbers of {key!r}, got dtype {array.dtype}. Turn a boolean "
+            "mask into rows with np.flatnonzero(mask)."
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,82 @@
+"""The table of pairs, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scvi_xmodal.data import Pairs, Split
+
+
+def test_rows_become_int64_of_one_dimension():
+    pairs = Pairs({"rna": [2, 0], "atac": pd.Series([1, 1])})
+    assert len(pairs) == 2
+    assert pairs.rows["rna"].tolist() == [2, 0]
+    assert all(rows.dtype == np.int64 for rows in pairs.rows.values())
+
+
+def test_measured_pairs_each_cell_with_itself():
+    table = Pairs.measured(["rna", "atac", "protein"], [4, 2]).to_dataframe()
+    assert table.columns.tolist() == ["rna", "atac", "protein"]
+    assert (table.to_numpy() == [[4, 4, 4], [2, 2, 2]]).all()
+
+
+def test_no_pairs_have_length_0():
+    assert len(Pairs({"rna": [], "atac": []})) == 0
+    assert len(Pairs({})) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"rna": [0, 1], "atac": [0]}, r"one row of each modality.*'rna': 2, 'atac': 1"),
+        ({"rna": [0, -3], "atac": [0, 1]}, "row -3 of 'rna'; rows count from 0"),
+        ({"rna": [0.5, 1], "atac": [0, 1]}, r"whole row numbers.*'rna'.*float64"),
+        ({"rna": [True, False], "atac": [0, 1]}, r"'rna'.*bool.*np\.flatnonzero"),
+    ],
+    ids=["lengths", "negative", "float", "mask"],
+)
+def test_what_is_no_table_of_rows_is_refused(rows, message):
+    with pytest.raises(ValueError, match=message):
+        Pairs(rows)
+
+
+def test_given_arrays_are_not_changed():
+    rows = np.array([[3], [1]], dtype=np.int32)
+    pairs = Pairs({"rna": rows, "atac": rows})
+    pairs.rows["rna"][:] = 0
+    assert rows.tolist() == [[3], [1]]
+
+
+class TestCheckAgainst:
+    split = Split([0, 1, 2, 3], validation=[4], test=[5])
+
+    def test_training_rows_pass(self):
+        Pairs({"rna": [0, 3, 3], "atac": [2, 2, 0]}).check_against(self.split, ["rna", "atac"], 7)
+
+    def test_cells_outside_the_split_pass(self):
+        Pairs({"rna": [6, 1], "atac": [0, 6]}).check_against(self.split, ["rna", "atac"], 7)
+
+    @pytest.mark.parametrize("row", [4, 5])
+    def test_held_out_cells_are_a_leak(self, row):
+        pairs = Pairs({"rna": [0, 1], "atac": [0, row]})
+        with pytest.raises(ValueError, match=rf"1 of the pairs' 'atac' rows.*first is {row}"):
+            pairs.check_against(self.split, ["rna", "atac"], 7)
+
+    def test_missing_modality(self):
+        with pytest.raises(ValueError, match=r"no rows for \['protein'\].*\['rna', 'atac'\]"):
+            Pairs({"rna": [0, 1], "atac": [0, 1]}).check_against(
+                self.split, ["rna", "protein"], 7
+            )
+
+    def test_rows_beyond_the_data(self):
+        pairs = Pairs({"rna": [0, 1], "atac": [0, 7]})
+        with pytest.raises(ValueError, match="row 7 of 'atac', but there are 7 cells"):
+            pairs.check_against(self.split, ["rna", "atac"], 7)
+
+    @pytest.mark.parametrize("rows", [[], [2]], ids=["none", "one"])
+    def test_too_few_pairs(self, rows):
+        pairs = Pairs({"rna": rows, "atac": rows})
+        with pytest.raises(ValueError, match=rf"{len(rows)} pairs are too few; at least 2"):
+            pairs.check_against(self.split, ["rna", "atac"], 7)
