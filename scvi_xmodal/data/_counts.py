@@ -47,6 +47,8 @@ def check_counts(matrix: Any, *, name: str) -> None:
 
 
 def _check_values(values: NDArray[Any], name: str) -> None:
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name} has dtype {values.dtype}: numbers are needed.")
     if values.dtype.kind in "bu":
         return
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -61,12 +63,10 @@ def _check_values(values: NDArray[Any], name: str) -> None:
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         bad = values[values != np.rint(values)][0]
         raise ValueError(
-            f"{name} holds {bad:.6g}, which is not a whole number: raw counts are needed. Were the "
-            "data normalised or log-transformed? Name the layer that holds the counts, such as "
-            "rna_layer='counts'."
+            f"{name} holds {bad:.6g}, which is not a whole number: raw counts are needed. Were "
+            "the data normalised or log-transformed? Name the layer that holds the counts, such "
+            "as rna_layer='counts'."
         )
-    if values.dtype.kind not in "fiu":
-        raise ValueError(f"{name} has dtype {values.dtype}: numbers are needed.")
 
 
 def _stored_values(matrix: Any) -> Iterator[NDArray[Any]]:
