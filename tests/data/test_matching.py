@@ -1,0 +1,60 @@
+"""Features matched by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scvi_xmodal.data import check_unique, match_features
+
+NAMES = [f"g{number}" for number in range(8)]
+
+
+@given(st.permutations([*NAMES, "x", "y"]))
+def test_every_column_finds_its_feature(names):
+    position = match_features(names, NAMES, modality="rna")
+    assert position.dtype == np.int64
+    for name, feature in zip(names, position, strict=True):
+        assert (NAMES[feature] if feature >= 0 else name) == name
+    assert (position >= 0).sum() == len(NAMES)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Index, pd.Series])
+def test_names_of_any_type(kind):
+    position = match_features(kind(NAMES[::-1]), kind(NAMES), modality="rna")
+    assert position.tolist() == list(range(8))[::-1]
+
+
+def test_missing_features_are_named():
+    with pytest.raises(ValueError, match=r"lack 2 of the model's 8 'rna' features") as caught:
+        match_features([*NAMES[:3], *NAMES[4:6], NAMES[7]], NAMES, modality="rna")
+    message = str(caught.value)
+    assert "['g3', 'g6']" in message
+    assert "pp.align_features" in message
+
+
+def test_renamed_features_are_shown_beside_the_models():
+    with pytest.raises(ValueError, match=r"\['g0', 'g1', 'g2'\].*\['ENSG1', 'ENSG2'\].*rename"):
+        match_features(["ENSG1", "ENSG2"], NAMES, modality="rna")
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"), [("rna", "genes"), ("atac", "peaks"), ("protein", "proteins")]
+)
+def test_the_mend_speaks_of_the_kind(kind, word):
+    with pytest.raises(ValueError, match=f"missing {word}"):
+        match_features([], NAMES, modality="mine", kind=kind)
+
+
+def test_names_that_are_numbers():
+    assert match_features(pd.RangeIndex(3), [2, 0], modality="rna").tolist() == [1, -1, 0]
+
+
+def test_check_unique():
+    check_unique(NAMES, name="x")
+    check_unique([], name="x")
+    with pytest.raises(ValueError, match=r"x are not unique: 2 names.*\['a', 'b'\].*var_names_make"):
+        check_unique(["a", "b", "c", "a", "b", "a"], name="x")
