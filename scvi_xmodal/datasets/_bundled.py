@@ -28,7 +28,9 @@ class _Source:
 
 _BMMC = "Luecken et al., NeurIPS Datasets and Benchmarks 2021; Lance et al., PMLR 176, 2022"
 _BMMC_DOI = "10.1101/2022.04.11.487796"
-_BMMC_LICENCE = "GEO record GSE194122; read from openproblems-bio/neurips2021_multimodal_viash (MIT)"
+_BMMC_LICENCE = (
+    "GEO record GSE194122; read from openproblems-bio/neurips2021_multimodal_viash (MIT)"
+)
 
 
 def cortex_snareseq() -> MuData:

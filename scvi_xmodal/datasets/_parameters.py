@@ -56,7 +56,10 @@ class Link(NamedTuple):
 def rna_truth(link: Link, depth: float, rng: np.random.Generator) -> Truth:
     """Draw the parameters of RNA with median library size ``depth``."""
     dispersion = TYPICAL_DISPERSION * rng.lognormal(sigma=0.3, size=link.n_features)
-    return draw_link("rna", link, rng) | {"dispersion": dispersion, "depth": np.float64(depth)}
+    return draw_link("rna", link, rng) | {
+        "dispersion": dispersion,
+        "depth": np.asarray(depth, float),
+    }
 
 
 def atac_truth(link: Link, cells: Cells, density: float, rng: np.random.Generator) -> Truth:

@@ -1,0 +1,54 @@
+# Everything from a bare machine: python3 (3.11 or newer), make and pip are enough.
+#   make demo    train on the bundled data, translate both ways, write demo/
+#   make test    run the whole test suite
+#   make lint    style and format        make types    mypy        make clean    remove .venv
+# PYTHON=python3.12 picks another interpreter; DEMO_ARGS=--quick shortens the demo.
+
+PYTHON ?= python3
+DEMO_ARGS ?=
+TEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOG := $(VENV)/install.log
+# -qq keeps the screen for what matters; the log has every line.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --log $(LOG)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types clean
+
+help:
+	@sed -n 's/^#  *//p' Makefile | sed -n '1,/clean/p'
+
+install: $(STAMP)
+
+# pip --python serves Debian's python3, which makes environments without pip.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "scvi_xmodal needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Say for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "[1/3] creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install -qq pip; }
+	@rm -f $(LOG)
+	@echo "[2/3] installing PyTorch (200 MB, or 3 GB where no CPU build is served)"
+	@$(PIP) -c constraints.txt torch || { echo "see $(LOG)"; exit 1; }
+	@echo "[3/3] installing scvi_xmodal and what it needs (1 to 3 minutes)"
+	@$(PIP) -c constraints.txt -e ".[test]" || { echo "see $(LOG)"; exit 1; }
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/scvi-xmodal demo --out demo $(DEMO_ARGS)
+
+# One thread a worker: two workers fill two cores.
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal $(TEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .venv-newest demo
