@@ -18,6 +18,7 @@ _MESSAGES = (
     r".*LeafSpec.*",  # Lightning's own use of a deprecated torch name
     r".*does not have many workers.*",  # rows are read a minibatch at a time: workers slow it
     r".*Last batch will have a small size.*",  # our sampler never yields a single cell
+    r".*`IterableDataset` has `__len__` defined.*",  # no workers, so the length is right
     r".*You are trying to `self.log\(\)`.*",
 )
 
