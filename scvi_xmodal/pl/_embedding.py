@@ -1,0 +1,132 @@
+"""Two dimensions for measured counts and for translated profiles."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from scvi_xmodal.data import check_counts
+from scvi_xmodal.metrics import principal_components
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scvi_xmodal._constants import Kind
+
+_COMPONENTS = 30
+_NEIGHBORS = 15
+_FEWEST_CELLS = 5
+_DEPTH_CORRELATION = 0.75
+_SCALE = 1e4
+
+
+def umap(
+    adata: AnnData,
+    kind: Kind | None = None,
+    *,
+    layer: str | None = None,
+    name: str,
+    seed: int,
+) -> NDArray[np.float32]:
+    """Return a UMAP of cells, of shape (n_cells, 2).
+
+    Parameters
+    ----------
+    adata
+        Cells. ``obsm["X_umap"]`` is used if it is there.
+    kind
+        What the raw counts measure; ``None`` if the values are to be taken as they are.
+    layer
+        Layer of the values; ``X`` by default.
+    name
+        How messages call the cells.
+    seed
+        Seed of the decomposition and the layout.
+
+    Raises
+    ------
+    ValueError
+        If there are too few cells, no such layer, or no counts where there should be.
+    """
+    if "X_umap" in adata.obsm:
+        return np.asarray(adata.obsm["X_umap"])[:, :2]
+    if adata.n_obs < _FEWEST_CELLS:
+        raise ValueError(
+            f"{name} has {adata.n_obs} cells; a UMAP needs at least {_FEWEST_CELLS}. Put "
+            "coordinates into obsm['X_umap'] to draw fewer."
+        )
+    if layer is not None and layer not in adata.layers:
+        raise ValueError(f"{name} has no layer {layer!r}; it has {list(adata.layers)}.")
+    values = adata.X if layer is None else adata.layers[layer]
+    if kind is not None:
+        check_counts(values, name=f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]")
+        values = _NORMALIZED[kind](values)
+    reduce = lsi if kind == "atac" else principal_components
+    return _layout(reduce(values, n_components=_COMPONENTS, seed=seed), seed)
+
+
+def lsi(values: sparse.csr_matrix, *, n_components: int, seed: int) -> NDArray[np.floating]:
+    """Return singular components of TF-IDF values, without those that follow depth.
+
+    A component is left out if its correlation with the log number of open peaks is above .75,
+    as ArchR does (Granja et al., Nat. Genet. 2021). Cells are scaled to unit length, because
+    shallow cells lie nearer to the origin.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    n_components = min(n_components, min(values.shape) - 1)
+    if n_components < 2:
+        return values.toarray()
+    components = TruncatedSVD(n_components, random_state=seed).fit_transform(values)
+    depth = np.log1p(np.diff(values.indptr))
+    centered = components - components.mean(axis=0)
+    norms = np.linalg.norm(centered, axis=0) * np.linalg.norm(depth - depth.mean())
+    correlation = (depth - depth.mean()) @ centered / np.maximum(norms, 1e-12)
+    kept = components[:, np.abs(correlation) <= _DEPTH_CORRELATION]
+    kept = kept if kept.shape[1] else components
+    return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
+
+
+def _log_normalize(counts: Any) -> sparse.csr_matrix:
+    counts = sparse.csr_matrix(counts).astype(np.float64)
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    median = np.median(totals[totals > 0]) if (totals > 0).any() else 1.0
+    scale = sparse.diags_array(median / np.maximum(totals, 1e-12))
+    return sparse.csr_matrix(scale @ counts).log1p()
+
+
+def _log_tfidf(counts: Any) -> sparse.csr_matrix:
+    r"""Return :math:`\ln(1 + 10^4 \, b_{ij} / \sum_k b_{ik} \, \ln(1 + n / df_j))`."""
+    is_open = sparse.csr_matrix(sparse.csr_matrix(counts) > 0).astype(np.float64)
+    frequency = np.bincount(is_open.indices, minlength=is_open.shape[1])
+    idf = np.log1p(is_open.shape[0] / np.maximum(frequency, 1))
+    term = 1 / np.maximum(np.diff(is_open.indptr), 1)
+    weighted = sparse.diags_array(_SCALE * term) @ is_open @ sparse.diags_array(idf)
+    return sparse.csr_matrix(weighted).log1p()
+
+
+def _clr(counts: Any) -> NDArray[np.float64]:
+    logged = np.log1p(counts.toarray() if sparse.issparse(counts) else np.asarray(counts))
+    return logged - logged.mean(axis=1, keepdims=True)
+
+
+_NORMALIZED = {"rna": _log_normalize, "atac": _log_tfidf, "protein": _clr}
+
+
+def _layout(components: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
+    import scanpy as sc
+    from anndata import AnnData
+
+    n_cells = components.shape[0]
+    cells = AnnData(np.asarray(components, dtype=np.float32))
+    with warnings.catch_warnings():
+        # identical cells, as the mean baseline's, make a graph in many pieces
+        warnings.simplefilter("ignore")
+        sc.pp.neighbors(cells, n_neighbors=min(_NEIGHBORS, n_cells - 1), use_rep="X")
+        start = "spectral" if n_cells > 2 * _NEIGHBORS else "random"
+        sc.tl.umap(cells, random_state=seed, init_pos=start)
+    return cells.obsm["X_umap"]
