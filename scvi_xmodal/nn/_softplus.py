@@ -137,8 +137,10 @@ def _closed_probability(
 def _log_sum(probability: torch.Tensor) -> torch.Tensor:
     half = probability.shape[1] // 2
     pairs = probability[:, :half] * probability[:, half : 2 * half]
-    # the floor keeps the logarithm finite where both logits are beyond 43
-    total = pairs.clamp_(min=torch.finfo(pairs.dtype).tiny * 10).log_().sum(1)
+    # the floor keeps the logarithm finite where both logits are beyond 43, or a lone one is
+    # beyond 104 (single precision)
+    floor = torch.finfo(pairs.dtype).tiny * 10
+    total = pairs.clamp_(min=floor).log_().sum(1)
     if probability.shape[1] % 2:
-        total += probability[:, -1].log()
+        total += probability[:, -1].clamp(min=floor).log()
     return total
