@@ -44,8 +44,9 @@ class PairedDataSplitter(DataSplitter):
     batch_size
         Cells in a minibatch.
     **kwargs
-        ``train_size``, ``validation_size``, ``shuffle_set_split``, ``pin_memory`` and the data
-        loader's keywords, as in :class:`scvi.dataloaders.DataSplitter`.
+        ``train_size``, ``validation_size``, ``shuffle_set_split``, ``external_indexing``,
+        ``pin_memory`` and the data loader's keywords, as in
+        :class:`scvi.dataloaders.DataSplitter`.
     """
 
     def __init__(
@@ -59,14 +60,13 @@ class PairedDataSplitter(DataSplitter):
         batch_size: int | None = None,
         **kwargs: object,
     ):
-        external = None if split is None else external_indexing(split, adata_manager.adata.n_obs)
+        if split is not None:
+            kwargs["external_indexing"] = external_indexing(split, adata_manager.adata.n_obs)
         batch_size = batch_size or settings.batch_size
         with warnings.catch_warnings():
             # our sampler never yields a minibatch of one cell
             warnings.filterwarnings("ignore", message="Last batch will have a small size")
-            super().__init__(
-                adata_manager, external_indexing=external, batch_size=batch_size, **kwargs
-            )
+            super().__init__(adata_manager, batch_size=batch_size, **kwargs)
         self.readers = readers
         self.pairs = pairs
         self.batch = batch
