@@ -41,9 +41,7 @@ def test_shuffling_follows_torchs_seed_and_changes_by_epoch():
     assert (first != second).any()
 
 
-@given(
-    n_pairs=st.integers(1, 80), batch_size=st.integers(2, 20), n_processes=st.integers(2, 5)
-)
+@given(n_pairs=st.integers(1, 80), batch_size=st.integers(2, 20), n_processes=st.integers(2, 5))
 def test_processes_share_all_pairs_in_equal_numbers_of_steps(n_pairs, batch_size, n_processes):
     shares, steps = [], []
     with pytest.MonkeyPatch.context() as patch:

@@ -56,5 +56,5 @@ def test_names_that_are_numbers():
 def test_check_unique():
     check_unique(NAMES, name="x")
     check_unique([], name="x")
-    with pytest.raises(ValueError, match=r"x are not unique: 2 names.*\['a', 'b'\].*var_names_make"):
+    with pytest.raises(ValueError, match=r"x are not unique: 2 names.*\['a', 'b'\]"):
         check_unique(["a", "b", "c", "a", "b", "a"], name="x")

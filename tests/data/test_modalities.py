@@ -67,5 +67,5 @@ def test_nothing_is_found_among_strangers():
 
 
 def test_two_of_a_kind_are_refused_with_the_mend():
-    with pytest.raises(ValueError, match=r"'rna' and 'gex' both look like rna.*'rna_layer': 'gex'"):
+    with pytest.raises(ValueError, match=r"'rna' and 'gex' both.*'rna_layer': 'gex'"):
         find_modalities({"rna": _adata(), "gex": _adata()})

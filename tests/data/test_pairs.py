@@ -66,9 +66,7 @@ class TestCheckAgainst:
 
     def test_missing_modality(self):
         with pytest.raises(ValueError, match=r"no rows for \['protein'\].*\['rna', 'atac'\]"):
-            Pairs({"rna": [0, 1], "atac": [0, 1]}).check_against(
-                self.split, ["rna", "protein"], 7
-            )
+            Pairs({"rna": [0, 1], "atac": [0, 1]}).check_against(self.split, ["rna", "protein"], 7)
 
     def test_rows_beyond_the_data(self):
         pairs = Pairs({"rna": [0, 1], "atac": [0, 7]})

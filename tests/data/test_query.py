@@ -1,0 +1,175 @@
+"""Queries in any form against the counts they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from mudata import MuData
+from scipy import sparse
+
+from scvi_xmodal.data import pick_modality, read_query
+from scvi_xmodal.data._query import checked_rows
+from scvi_xmodal.module import ModalitySpec
+
+
+@pytest.fixture
+def spec(small):
+    """ATAC with its chromosomes interleaved, so that the network's order is another."""
+    names = small["atac"].var_names[np.arange(12).reshape(3, 4).T.ravel()]
+    return ModalitySpec.build("atac", "atac", names, small["atac"].var["chrom"][names])
+
+
+@pytest.fixture
+def expected(small, spec):
+    """Counts in the network's order."""
+    names = spec.feature_names[spec.order]
+    return small["atac"][:, names].X.toarray()
+
+
+def _read(query, spec, **kwargs):
+    read = read_query(query, spec, **kwargs)
+    return read.reader.rows(slice(None)).toarray(), read.obs
+
+
+LAYOUTS = ("dense", "csr_matrix", "csc_matrix", "csr_array", "csc_array", "int64")
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, "h5ad_csr", "h5ad_dense", "zarr_csr"])
+def test_counts_come_in_the_networks_order(small, spec, expected, as_layout, layout):
+    query = small["atac"].copy()
+    query = AnnData(as_layout(query.X.toarray(), layout), obs=query.obs, var=query.var)
+    values, obs = _read(query, spec)
+    np.testing.assert_array_equal(values, expected)
+    pd.testing.assert_frame_equal(obs, query.obs)
+
+
+def test_other_order_and_extra_features(small, spec, expected):
+    atac = small["atac"]
+    query = AnnData(
+        sparse.hstack([np.ones((20, 1)), atac.X[:, ::-1], np.ones((20, 2))]).tocsr(),
+        var=pd.DataFrame(index=["x", *atac.var_names[::-1], "y", "z"]),
+    )
+    np.testing.assert_array_equal(_read(query, spec)[0], expected)
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [[3, 1, 1], np.array([19]), np.arange(20) % 3 == 0, pd.Series([2, 5]), (4, 0)],
+    ids=["repeated", "one", "mask", "series", "tuple"],
+)
+def test_indices(small, spec, expected, indices):
+    values, obs = _read(small["atac"], spec, indices=indices)
+    rows = np.arange(20)[np.asarray(indices)]
+    np.testing.assert_array_equal(values, expected[rows])
+    assert obs.index.tolist() == small.obs_names[rows].tolist()
+
+
+def test_layer(small, spec, expected):
+    query = small["atac"].copy()
+    query.layers["counts"] = query.X.copy()
+    query.X = query.X.copy()
+    query.X.data[:] = 0.5
+    np.testing.assert_array_equal(_read(query, spec, layer="counts")[0], expected)
+    with pytest.raises(ValueError, match=r"query.X holds 0.5"):
+        read_query(query, spec)
+    with pytest.raises(ValueError, match=r"query.layers\['raw'\] does not exist.*\['counts'\]"):
+        read_query(query, spec, layer="raw")
+
+
+def test_only_the_rows_asked_for_are_checked(small, spec):
+    query = small["atac"].copy()
+    query.X = query.X.toarray()
+    query.X[7, 0] = -1
+    read_query(query, spec, indices=[1, 2])
+    with pytest.raises(ValueError, match="holds -1.0, a negative value"):
+        read_query(query, spec, indices=[1, 7])
+
+
+def test_the_query_is_not_changed(small, spec):
+    query = small["atac"].copy()
+    before = query.copy()
+    read = read_query(query, spec)
+    read.obs["new"] = 1
+    read.reader.rows([0, 1]).data[:] = -1
+    assert list(query.obs) == list(before.obs)
+    assert (query.X != before.X).nnz == 0
+
+
+class TestPick:
+    def test_adata_is_itself(self, small, spec):
+        assert pick_modality(small["rna"], spec) is small["rna"]
+
+    def test_training_key_comes_first(self, small, spec):
+        mdata = MuData({"a": small["rna"], "atac": small["atac"]})
+        assert pick_modality(mdata, spec, modality="a") is mdata["a"]
+        assert pick_modality(mdata, spec, modality="gone") is mdata["atac"]
+
+    def test_found_by_kind(self, small, spec):
+        mdata = MuData({"peaks": small["atac"]})
+        assert pick_modality(mdata, spec) is mdata["peaks"]
+
+    def test_not_there(self, small, spec):
+        with pytest.raises(ValueError, match=r"no atac modality.*\['rna'\].*Rename"):
+            pick_modality(MuData({"rna": small["rna"]}), spec)
+
+    @pytest.mark.parametrize(
+        "query", [np.ones((2, 2)), pd.DataFrame({"a": [1]}), {"atac": 1}, 3], ids=type
+    )
+    def test_what_is_no_annotated_data(self, query, spec):
+        with pytest.raises(
+            ValueError, match=f"must be an AnnData or a MuData, got {type(query).__name__}"
+        ):
+            pick_modality(query, spec)
+
+
+class TestRefuse:
+    def test_no_cells(self, small, spec):
+        with pytest.raises(ValueError, match="The query has no cells"):
+            read_query(small["atac"][:0].copy(), spec)
+
+    def test_no_counts(self, small, spec):
+        query = AnnData(obs=small["atac"].obs, var=small["atac"].var)
+        with pytest.raises(ValueError, match=r"query.X is empty: the query needs counts"):
+            read_query(query, spec)
+
+    def test_mudata_is_named_in_the_message(self, small, spec):
+        small["atac"].X.data[0] = 0.5
+        with pytest.raises(ValueError, match=r"query\['atac'\].X holds 0.5"):
+            read_query(small, spec)
+
+    def test_repeated_names(self, small, spec):
+        query = small["atac"].copy()
+        query.var_names = ["x", "x", *query.var_names[2:]]
+        with pytest.raises(ValueError, match=r"query's features are not unique.*\['x'\]"):
+            read_query(query, spec)
+
+    def test_the_other_modality(self, small, spec):
+        rna = ModalitySpec.build("rna", "rna", small["rna"].var_names)
+        with pytest.raises(ValueError, match="holds 'rna' features, but.*with source='rna'"):
+            read_query(small["rna"], spec, other_specs=(rna,))
+
+    def test_the_other_modality_by_its_feature_types(self, small, spec):
+        rna = ModalitySpec.build("rna", "rna", ["other", "names"])
+        query = small["rna"].copy()
+        query.var["feature_types"] = "Gene Expression"
+        with pytest.raises(ValueError, match="holds 'rna' features"):
+            read_query(query, spec, other_specs=(rna,))
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([], "indices are empty"),
+        (np.zeros(5, bool), "indices are empty"),
+        (np.ones(4, bool), r"mask indices has shape \(4,\), but there are 5 cells"),
+        ([0, 5], "indices go from 0 to 5, but there are 5 cells"),
+        ([-1], "indices go from -1 to -1"),
+        ([0.5], "row numbers or a mask, got dtype float64"),
+        (["cell_1"], "row numbers or a mask"),
+    ],
+)
+def test_impossible_indices(indices, message):
+    with pytest.raises(ValueError, match=message):
+        checked_rows(indices, 5)
