@@ -27,6 +27,11 @@ class Discriminator(nn.Module):
     n_layers
         1 or 2 layers.
 
+    Raises
+    ------
+    ValueError
+        If ``n_layers`` is neither 1 nor 2.
+
     Examples
     --------
     >>> import torch
@@ -37,6 +42,8 @@ class Discriminator(nn.Module):
 
     def __init__(self, n_embedding: int, *, n_layers: int = 2):
         super().__init__()
+        if n_layers not in (1, 2):
+            raise ValueError(f"A discriminator has 1 or 2 layers, got {n_layers}.")
         if n_layers == 1:
             self.layers = DenseLayer(n_embedding, 1, negative_slope=None)
         else:
