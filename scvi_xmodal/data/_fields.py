@@ -6,15 +6,17 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from scipy import sparse
 from scvi import settings
 from scvi.data.fields import LayerField, MuDataWrapper
 
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._matching import check_unique, match_features
 from scvi_xmodal.data._peaks import parse_peaks
+from scvi_xmodal.data._reader import RowReader
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -111,19 +113,24 @@ def _plain_columns(var: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """Return the columns as arrays of numbers or strings, which load anywhere."""
     columns = {}
     for name, column in var.items():
-        numeric = pd.api.types.is_numeric_dtype(column) and column.dtype != object
-        columns[str(name)] = (
-            column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=object)
-        )
+        values = column.to_numpy()
+        numeric = values.dtype.kind in "biuf"  # not so where a nullable column has gaps
+        columns[str(name)] = values if numeric else column.astype(str).to_numpy(dtype=object)
     return columns
 
 
 def _warn_if_empty(matrix: Any, modality: str) -> None:
     """Warn of cells or features without any count; both keep working."""
-    if getattr(matrix, "group", None) is not None:
+    if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)):
         return  # on disk: the training statistics will see it
-    detected = np.asarray((matrix > 0).sum(axis=0)).ravel()
-    per_cell = np.asarray((matrix > 0).sum(axis=1)).ravel()
+    reader = RowReader(matrix, n_features=matrix.shape[1])
+    detected = np.zeros(matrix.shape[1])
+    per_cell = []
+    for block in reader.blocks():
+        detected += np.bincount(block.indices, block.data > 0, minlength=detected.size)
+        rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        per_cell.append(np.bincount(rows, block.data > 0, minlength=block.shape[0]))
+    per_cell = np.concatenate(per_cell)
     for what, totals in (("features", detected), ("cells", per_cell)):
         n_empty = int((totals == 0).sum())
         if n_empty:
