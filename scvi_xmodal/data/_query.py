@@ -31,7 +31,7 @@ class Query:
     reader
         Reads rows of counts.
     obs
-        The cells' annotation.
+        The cells' annotation; of a MuData the modality's own columns and the top level's.
     """
 
     reader: RowReader
@@ -50,6 +50,7 @@ def read_query(
     modality: str | None = None,
     layer: str | None = None,
     indices: Any = None,
+    batch_key: str | None = None,
     other_specs: tuple[ModalitySpec, ...] = (),
 ) -> Query:
     """Find the source modality in a query and match its features by name.
@@ -66,6 +67,8 @@ def read_query(
         Layer of the counts; ``None`` for ``X``.
     indices
         Rows to read, as numbers or a mask; by default all.
+    batch_key
+        Column of batches, looked for in all of a MuData.
     other_specs
         The model's other modalities, to tell a query of the wrong one.
 
@@ -94,13 +97,14 @@ def read_query(
     if matrix is None:
         raise ValueError(f"{name} is empty: the query needs counts.")
     reader = RowReader(matrix, position=position, n_features=spec.n_features)
+    obs = _annotation(query, adata, batch_key)
     if indices is None:
         check_counts(matrix, name=name)
-        return Query(reader, adata.obs.copy())
+        return Query(reader, obs)
     rows = checked_rows(indices, adata.n_obs)
     picked = reader.rows(rows)
     check_counts(picked, name=name)
-    return Query(RowReader(picked, n_features=spec.n_features), adata.obs.iloc[rows].copy())
+    return Query(RowReader(picked, n_features=spec.n_features), obs.iloc[rows].copy())
 
 
 def pick_modality(
@@ -123,6 +127,28 @@ def pick_modality(
             f"{list(query.mod)}. Rename the modality to {spec.key!r}, or give the AnnData itself."
         )
     return query.mod[found[spec.kind]]
+
+
+def _annotation(query: AnnData | MuData, adata: AnnData, batch_key: str | None) -> pd.DataFrame:
+    """Return the annotation of a modality's cells, wherever in the query it stands."""
+    obs = adata.obs[[name for name in adata.obs if not _is_internal(name)]].copy()
+    if not isinstance(query, MuData) or not query.obs_names.is_unique:
+        return obs
+    shared = [
+        name
+        for name in query.obs
+        # older MuData repeats the modalities' columns as "rna:column"
+        if not _is_internal(name) and str(name).split(":")[0] not in query.mod
+    ]
+    places = [query.obs[shared], *(other.obs.filter([batch_key]) for other in query.mod.values())]
+    for place in places:
+        further = place[[name for name in place if name not in obs]]
+        obs = obs.join(further.reindex(obs.index))
+    return obs
+
+
+def _is_internal(name: object) -> bool:
+    return str(name).startswith("_scvi_")
 
 
 def checked_rows(indices: Any, n_obs: int) -> NDArray[np.int64]:

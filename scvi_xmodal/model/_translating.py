@@ -121,6 +121,7 @@ class TranslatingMixin:
         """
         spec = self._check_key(target, "target")
         columns = _chosen_columns(spec, features)
+        _check_batch_size(batch_size)
         query = self._query(adata, source, layer, indices)
         request = _Request(
             query=query,
@@ -217,6 +218,7 @@ class TranslatingMixin:
         -------
         Means of shape (n_cells, n_latent), and variances if asked for.
         """
+        _check_batch_size(batch_size)
         query = self._query(adata, modality, layer, indices, argument="modality")
         self.module.eval()
         means, variances = [], []
@@ -247,6 +249,7 @@ class TranslatingMixin:
             modality=modality,
             layer=own_layer if layer is None else layer,
             indices=indices,
+            batch_key=self._batch_key(),
             other_specs=tuple(other for other in self.specs.values() if other is not spec),
         )
 
@@ -275,6 +278,11 @@ def _chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArr
     return columns
 
 
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+
+
 def _given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
     if isinstance(depth, str):
         if depth not in ("median", "predicted"):
@@ -282,7 +290,10 @@ def _given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
                 f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
             )
         return None
-    totals = np.asarray(depth, dtype=np.float32)
+    try:
+        totals = np.asarray(depth, dtype=np.float32)
+    except (TypeError, ValueError):
+        totals = np.empty(0, dtype=np.float32)
     if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
         raise ValueError(
             f"depth must hold one positive total for each of the {n_obs} cells, got shape "
