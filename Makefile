@@ -1,7 +1,7 @@
 # Everything from a bare machine: python3 (3.11 or newer), make and pip are enough.
 #   make demo    train on the bundled data, translate both ways, write demo/
 #   make test    run the whole test suite
-#   make lint    style and format        make types    mypy        make clean    remove .venv
+#   make lint    style and format        make types    mypy        make clean    remove .venv and demo
 # PYTHON=python3.12 picks another interpreter; DEMO_ARGS=--quick shortens the demo.
 
 PYTHON ?= python3
@@ -10,9 +10,9 @@ TEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-LOG := $(VENV)/install.log
-# -qq keeps the screen for what matters; the log has every line.
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --log $(LOG)
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# On a terminal, pip's own bars show how far the one large download is.
+BARS := $(if $(MAKE_TERMOUT),,-qq)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types clean
@@ -29,11 +29,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
 		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
 		$(PYTHON) -m pip --python $(BIN)/python install -qq pip; }
-	@rm -f $(LOG)
 	@echo "[2/3] installing PyTorch (200 MB, or 3 GB where no CPU build is served)"
-	@$(PIP) -c constraints.txt torch || { echo "see $(LOG)"; exit 1; }
+	@$(PIP) $(BARS) torch
 	@echo "[3/3] installing scvi_xmodal and what it needs (1 to 3 minutes)"
-	@$(PIP) -c constraints.txt -e ".[test]" || { echo "see $(LOG)"; exit 1; }
+	@$(PIP) -qq -e ".[test]"
 	@touch $@
 
 demo: $(STAMP)

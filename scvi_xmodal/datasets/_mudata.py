@@ -19,9 +19,9 @@ def own_columns_only() -> Iterator[None]:
     level. mudata 0.3 asks every user to choose with a ``FutureWarning``; choosing inside a
     context leaves the user's own option as it was.
     """
-    try:
+    if hasattr(mudata, "set_options"):
         rules: contextlib.AbstractContextManager = mudata.set_options(pull_on_update=False)
-    except ValueError:  # a mudata that has dropped the option along with the old rules
-        rules = contextlib.nullcontext()
+    else:  # mudata 0.4 has settings in its place
+        rules = mudata.settings.override(pull_on_update=False)
     with rules:
         yield
