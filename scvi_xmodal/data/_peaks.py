@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The last two numbers are start and end, whatever parts them; the rest is the chromosome, which
-# may itself hold separators (chr1_KI270706v1_random) and versions (GL000194.1).
-_NAME = r"^(?P<chrom>[A-Za-z0-9][\w.\-*]*?)[:_\-](?P<start>\d+)[_\-](?P<end>\d+)$"
+# may itself hold separators (chr1_KI270706v1_random) and versions (GL000194.1). No genome needs
+# more than 15 digits, and so many still fit an int64 and a float64.
+_NAME = r"^([A-Za-z0-9][\w.\-*:]*?)(?<![:_\-])[:_\-](\d{1,15})[_\-](\d{1,15})\Z"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,9 @@ class Peaks:
 def parse_peaks(names: Iterable[Any]) -> Peaks:
     """Read coordinates from names such as ``chr1:10-20``, ``chr1-10-20`` or ``chr1_10_20``.
 
-    Contigs (``KI270713.1:10-20``) and Ensembl style (``1:10-20``) are read too.
+    Contigs (``KI270713.1:10-20``, ``chr1_KI270706v1_random_10_20``) and Ensembl style
+    (``1:10-20``) are read too. An interval with start >= end holds no base, so such a name is
+    marked like one without coordinates; the caller knows whether that is an error.
 
     Parameters
     ----------
@@ -62,15 +65,17 @@ def parse_peaks(names: Iterable[Any]) -> Peaks:
     """
     series = pd.Series(np.asarray(list(names), dtype=object)).astype(str)
     parts = series.str.extract(_NAME, flags=re.ASCII)
-    start = pd.to_numeric(parts["start"]).fillna(-1).to_numpy(np.int64)
-    end = pd.to_numeric(parts["end"]).fillna(-1).to_numpy(np.int64)
-    parsed = parts["chrom"].notna().to_numpy() & (start < end)
-    chrom = np.where(parsed, parts["chrom"].fillna("").to_numpy(dtype=object), "")
+    start = pd.to_numeric(parts[1]).fillna(-1).to_numpy(np.int64)
+    end = pd.to_numeric(parts[2]).fillna(-1).to_numpy(np.int64)
+    parsed = start < end
+    chrom = np.where(parsed, parts[0].to_numpy(dtype=object), "")
     return Peaks(chrom, np.where(parsed, start, -1), np.where(parsed, end, -1), parsed)
 
 
 def chromosome_order(chromosomes: Iterable[str]) -> list[str]:
     """Sort chromosome names as a person would: 1, 2, 10, X, Y, M, then contigs.
+
+    Arms count as their chromosome's (2L, 2R, 3L), numbers within a contig's name as numbers.
 
     Examples
     --------
@@ -81,13 +86,17 @@ def chromosome_order(chromosomes: Iterable[str]) -> list[str]:
     return sorted(chromosomes, key=_rank)
 
 
-_SPECIAL = {"X": 1, "Y": 2, "M": 3, "MT": 3}
+_SEX_AND_ORGANELLE = {name: i for i, name in enumerate(["X", "Y", "Z", "W", "M", "MT"])}
+_NUMBERED = re.compile(r"([0-9]+)([A-Za-z]?)")
+_NUMBER = re.compile(r"([0-9]+)")
 
 
-def _rank(name: str) -> tuple[int, int, str]:
-    short = name.removeprefix("chr")
-    if short.isdigit():
-        return (0, int(short), name)
-    if short.upper() in _SPECIAL:
-        return (1, _SPECIAL[short.upper()], name)
-    return (2, 0, name)
+def _rank(name: str) -> tuple[int, tuple[Any, ...], str]:
+    short = re.sub("^chr", "", name, flags=re.IGNORECASE).upper()
+    if numbered := _NUMBERED.fullmatch(short):
+        return (0, (int(numbered[1]), numbered[2]), name)
+    if short in _SEX_AND_ORGANELLE:
+        return (1, (_SEX_AND_ORGANELLE[short],), name)
+    # text and numbers alternate, beginning with text, so that like is compared with like
+    parts = _NUMBER.split(name)
+    return (2, tuple(int(p) if i % 2 else p for i, p in enumerate(parts)), name)

@@ -1,0 +1,189 @@
+"""The same features in the same order as another data set or a model."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def align_features(
+    adata: AnnData,
+    reference: AnnData | pd.DataFrame | pd.Index | Sequence[str],
+    *,
+    match: str = "name",
+    strip_versions: bool = False,
+    missing: Literal["raise", "zero"] = "raise",
+) -> AnnData:
+    """Return a copy with exactly the reference's features, in its order and by its names.
+
+    Features that the reference does not know are left out.
+
+    Parameters
+    ----------
+    adata
+        Data to align; stays as it is.
+    reference
+        Names of shape (n_features,), a ``var`` table such as a model's or a translation's, or
+        an AnnData with one.
+    match
+        What identifies a feature: ``"name"`` for ``var_names``, or a column of ``adata.var`` such
+        as ``"gene_ids"``. The reference's column of that name is compared, or its names if it
+        has none.
+    strip_versions
+        Whether ``ENSG00000141510.18`` and ``ENSG00000141510`` are the same.
+    missing
+        What to do about features of the reference that the data lack:
+
+        * ``"raise"``: refuse
+        * ``"zero"``: warn, and fill in zeros, as if measured and never found
+
+    Returns
+    -------
+    AnnData of shape (n_cells, n_features), in memory. ``var`` is the reference's table if it has
+    one, else the data's. ``obs``, ``obsm``, ``obsp``, ``uns`` and layers are kept; ``varm``,
+    ``varp`` and ``raw``, which tell of features that may be gone, are not.
+
+    Raises
+    ------
+    ValueError
+        If features are missing, identifiers are not unique, or none is shared.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from anndata import AnnData
+    >>> import scvi_xmodal as xm
+    >>> adata = AnnData(np.array([[1.0, 2.0, 3.0]]), var=pd.DataFrame(index=["a", "b", "c"]))
+    >>> xm.pp.align_features(adata, ["c", "a"]).X
+    array([[3., 1.]])
+    """
+    if missing not in ("raise", "zero"):
+        raise ValueError(f"missing={missing!r}; known are 'raise' and 'zero'.")
+    if not isinstance(adata, AnnData):
+        raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
+    table = _as_table(reference)
+    wanted = _identifiers(table, match, strip_versions, of="reference", fall_back=True)
+    known = _identifiers(adata.var, match, strip_versions, of="adata", fall_back=False)
+    position = _positions(wanted, known)
+    found = position >= 0
+    _report_missing(table.index[~found], found, missing=missing, own=adata.var_names)
+    taken = adata[:, position[found]].to_memory(copy=True)
+    return AnnData(
+        X=None if taken.X is None else _spread(taken.X, found),
+        obs=taken.obs,
+        var=table.copy() if len(table.columns) else _spread_var(taken.var, found, table.index),
+        layers={key: _spread(layer, found) for key, layer in taken.layers.items()},
+        obsm=dict(taken.obsm),
+        obsp=dict(taken.obsp),
+        uns=taken.uns,
+    )
+
+
+def _as_table(reference: Any) -> pd.DataFrame:
+    if isinstance(reference, AnnData):
+        reference = reference.var
+    if isinstance(reference, str) or not hasattr(reference, "__len__") or not len(reference):
+        raise ValueError(f"The reference must be names or a var table, got {reference!r}.")
+    if isinstance(reference, pd.DataFrame):
+        return reference
+    return pd.DataFrame(index=pd.Index([str(name) for name in reference]))
+
+
+def _identifiers(
+    var: pd.DataFrame, match: str, strip_versions: bool, *, of: str, fall_back: bool
+) -> pd.Series:
+    """Return what identifies each feature, missing where nothing does."""
+    if match == "name" or (fall_back and match not in var):
+        column, name = var.index.to_series(), f"The names of the {of}'s features"
+    elif match in var:
+        column, name = var[match], f"{of}.var[{match!r}]"
+    else:
+        raise ValueError(
+            f"match={match!r} is no column of {of}.var; those are {list(var.columns)}. Use "
+            "match='name' for var_names."
+        )
+    text = column.reset_index(drop=True).astype(object)
+    empty = text.isna() | (text.astype(str) == "")
+    text = text.astype(str).astype(object).mask(empty)
+    if strip_versions:
+        text = text.str.replace(r"^(ENS[A-Z]*\d+)\.\d+", r"\1", regex=True)
+    twice = text[text.duplicated() & ~empty].unique()
+    if len(twice):
+        raise ValueError(
+            f"{name} are not unique: {len(twice)} appear more than once, such as "
+            f"{list(twice[:3])}. Call var_names_make_unique(), or match by unique identifiers, "
+            "such as match='gene_ids'."
+        )
+    return text
+
+
+def _positions(wanted: pd.Series, known: pd.Series) -> NDArray[np.int64]:
+    """Return where each wanted identifier stands among the known ones, or -1."""
+    row_of = pd.Series(np.arange(known.size), index=known)[known.notna().to_numpy()]
+    rows = row_of.reindex(wanted).fillna(-1).to_numpy()
+    return np.where(wanted.notna(), rows, -1).astype(np.int64)
+
+
+def _report_missing(
+    lacking: pd.Index, found: NDArray[np.bool_], *, missing: str, own: pd.Index
+) -> None:
+    if not lacking.size:
+        return
+    message = (
+        f"The data lack {lacking.size} of the reference's {found.size} features, such as "
+        f"{list(lacking[:3])} (coverage {found.mean():.1%})."
+    )
+    if not found.any():
+        raise ValueError(
+            f"{message} None is shared: the data's own are named {list(own[:3])}. Rename them, or "
+            "match them by a column of var, such as match='gene_ids'."
+        )
+    if missing == "raise":
+        raise ValueError(
+            f"{message} The data's own are named {list(own[:3])}. Rename them, or fill in zeros "
+            "with missing='zero'."
+        )
+    warnings.warn(f"{message} They are filled in with zeros.", UserWarning, stacklevel=3)
+
+
+def _spread(matrix: Any, found: NDArray[np.bool_]) -> Any:
+    """Set columns apart, leaving zeros where a feature was not found."""
+    if found.all():
+        return matrix
+    shape, columns = (matrix.shape[0], found.size), np.flatnonzero(found)
+    if not sparse.issparse(matrix):
+        dense = np.zeros(shape, dtype=matrix.dtype)
+        dense[:, columns] = matrix
+        return dense
+    container = sparse.csr_matrix if sparse.isspmatrix(matrix) else sparse.csr_array
+    ones = np.ones(columns.size, dtype=matrix.dtype)
+    selector = container(
+        (ones, (np.arange(columns.size), columns)), shape=(columns.size, found.size)
+    )
+    return (matrix @ selector).asformat(matrix.format)
+
+
+def _spread_var(var: pd.DataFrame, found: NDArray[np.bool_], names: pd.Index) -> pd.DataFrame:
+    """Do the same to a table; whole numbers and truth values become nullable."""
+    row = np.cumsum(found) - 1
+    spread = var.iloc[np.maximum(row, 0)].copy()
+    spread.index = names
+    if found.all():
+        return spread
+    for column, values in spread.items():
+        if pd.api.types.is_bool_dtype(values.dtype):
+            values = values.astype("boolean")
+        elif pd.api.types.is_integer_dtype(values.dtype):
+            values = values.astype("Int64")
+        spread[column] = values.mask(~found)
+    return spread

@@ -1,0 +1,99 @@
+"""Labels of cells, wherever they stand in a MuData."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mudata import MuData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+    from anndata import AnnData
+
+
+def cell_labels(
+    data: AnnData | MuData, key: str, *, exclude: Iterable[str | None] = ()
+) -> pd.Series:
+    """Return each cell's label as text, missing for excluded cells, of shape (n_cells,).
+
+    A MuData's own ``obs`` is looked at first; then its modalities', which must agree.
+
+    Parameters
+    ----------
+    data
+        Annotated cells.
+    key
+        Column of ``obs``; in a MuData also ``"rna:cell_type"`` for one modality's column.
+    exclude
+        Labels to leave out; ``None`` stands for cells without a label.
+
+    Raises
+    ------
+    ValueError
+        If the column does not exist, modalities disagree, labels are missing, or a label to
+        exclude occurs nowhere.
+    """
+    labels = _find(data, key)
+    excluded = set(exclude)
+    texts = {str(label) for label in excluded if label is not None}
+    present = sorted(labels.dropna().unique())
+    if unknown := sorted(texts - set(present)):
+        raise ValueError(
+            f"exclude names {unknown}, but the labels in obs[{key!r}] are {present[:20]}."
+        )
+    n_missing = int(labels.isna().sum())
+    if n_missing and None not in excluded:
+        raise ValueError(
+            f"{n_missing} of {labels.size} cells have no label in obs[{key!r}]. Fill them in, or "
+            "put them in no part with exclude=[None]."
+        )
+    return labels.mask(labels.isin(texts))
+
+
+def _find(data: AnnData | MuData, key: str) -> pd.Series:
+    if key in data.obs:
+        return _as_text(data.obs[key])
+    found = list(_in_modalities(data, key)) if isinstance(data, MuData) else []
+    if not found:
+        raise ValueError(f"There is no obs[{key!r}]; the columns are {_columns(data)}. Set key=.")
+    labels = found[0]
+    for others in found[1:]:
+        differ = np.flatnonzero(labels.notna() & others.notna() & (labels != others))
+        if differ.size:
+            cell = differ[0]
+            raise ValueError(
+                f"The modalities disagree on obs[{key!r}] of {differ.size} cells, such as "
+                f"{data.obs_names[cell]!r}: {labels[cell]!r} and {others[cell]!r}. Name one, such "
+                f"as key='{next(iter(data.mod))}:{key}'."
+            )
+        labels = labels.fillna(others)
+    return labels
+
+
+def _in_modalities(mdata: MuData, key: str) -> Iterator[pd.Series]:
+    """Yield a column of each modality that has it, by rows of the MuData."""
+    prefix, _, column = key.partition(":")
+    for name, adata in mdata.mod.items():
+        own = column if prefix == name and column in adata.obs else key
+        if own in adata.obs:
+            row = np.asarray(mdata.obsmap[name], dtype=np.int64) - 1  # -1: not measured in it
+            yield _as_text(adata.obs[own]).reindex(row).reset_index(drop=True)
+        elif f"{name}:{key}" in mdata.obs:
+            yield _as_text(mdata.obs[f"{name}:{key}"])
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Return labels as text, numbered by row."""
+    values = column.reset_index(drop=True).astype(object)
+    return values.astype(str).astype(object).mask(values.isna())
+
+
+def _columns(data: AnnData | MuData) -> list[str]:
+    modalities = data.mod.items() if isinstance(data, MuData) else ()
+    return [
+        *map(str, data.obs.columns),
+        *(f"{name}:{column}" for name, adata in modalities for column in adata.obs.columns),
+    ]
