@@ -200,6 +200,8 @@ class TfIdfBernoulli(Likelihood):
         return np.log(mean) - np.log1p(-mean)
 
     def nll(self, hidden: torch.Tensor, counts: SparseRows, x: SparseRows) -> torch.Tensor:
+        # a held-out cell may be shallower than all training cells and exceed their maximum
+        x = x.with_values(x.values.clamp(max=1))
         if self.norm is None:
             return self.output.bernoulli_nll(hidden, x, x.values.new_zeros(x.n_rows))
         n_sources = hidden.shape[0] // max(counts.n_rows, 1)
