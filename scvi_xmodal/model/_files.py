@@ -57,14 +57,17 @@ def read_manifest(dir_path: str | Path, *, prefix: str | None = None) -> dict[st
         )
     try:
         manifest = json.loads(path.read_text())
-        found = int(manifest["format_version"])
+        found, _ = int(manifest["format_version"]), manifest["model"]
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} cannot be read ({error}); save the model again.") from error
+        raise ValueError(
+            f"{str(path)!r} cannot be read ({error}); save the model again."
+        ) from error
     if found > FORMAT_VERSION:
+        written_by = manifest.get("versions", {}).get("scvi-xmodal", "of a later version")
         raise ValueError(
             f"{str(dir_path)!r} has format version {found}, written by scvi-xmodal "
-            f"{manifest['versions']['scvi-xmodal']}; this is {scvi_xmodal.__version__}, which "
-            f"reads up to {FORMAT_VERSION}. Upgrade: pip install -U scvi-xmodal."
+            f"{written_by}; this is {scvi_xmodal.__version__}, which reads up to "
+            f"{FORMAT_VERSION}. Upgrade: pip install -U scvi-xmodal."
         )
     return manifest
 
