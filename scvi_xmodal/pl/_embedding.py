@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from scvi_xmodal.data import check_counts
 from scvi_xmodal.metrics import principal_components
+from scvi_xmodal.pp import clr, fit_tfidf, tfidf
+from scvi_xmodal.pp._matrix import as_csr, log_normalize
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from scvi_xmodal._constants import Kind
 
@@ -64,7 +67,7 @@ def umap(
     values = adata.X if layer is None else adata.layers[layer]
     if kind is not None:
         check_counts(values, name=f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]")
-        values = _NORMALIZED[kind](values)
+        values = _NORMALIZED[kind](values.to_memory() if hasattr(values, "to_memory") else values)
     reduce = lsi if kind == "atac" else principal_components
     return _layout(reduce(values, n_components=_COMPONENTS, seed=seed), seed)
 
@@ -92,29 +95,17 @@ def lsi(values: sparse.csr_matrix, *, n_components: int, seed: int) -> NDArray[n
 
 
 def _log_normalize(counts: Any) -> sparse.csr_matrix:
-    counts = sparse.csr_matrix(counts).astype(np.float64)
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    median = np.median(totals[totals > 0]) if (totals > 0).any() else 1.0
-    scale = sparse.diags_array(median / np.maximum(totals, 1e-12))
-    return sparse.csr_matrix(scale @ counts).log1p()
+    return log_normalize(as_csr(counts))
 
 
 def _log_tfidf(counts: Any) -> sparse.csr_matrix:
     r"""Return :math:`\ln(1 + 10^4 \, b_{ij} / \sum_k b_{ik} \, \ln(1 + n / df_j))`."""
-    is_open = sparse.csr_matrix(sparse.csr_matrix(counts) > 0).astype(np.float64)
-    frequency = np.bincount(is_open.indices, minlength=is_open.shape[1])
-    idf = np.log1p(is_open.shape[0] / np.maximum(frequency, 1))
-    term = 1 / np.maximum(np.diff(is_open.indptr), 1)
-    weighted = sparse.diags_array(_SCALE * term) @ is_open @ sparse.diags_array(idf)
-    return sparse.csr_matrix(weighted).log1p()
+    counts = as_csr(counts)
+    statistics = replace(fit_tfidf(counts), scale=1 / _SCALE)
+    return tfidf(counts, statistics).log1p()
 
 
-def _clr(counts: Any) -> NDArray[np.float64]:
-    logged = np.log1p(counts.toarray() if sparse.issparse(counts) else np.asarray(counts))
-    return logged - logged.mean(axis=1, keepdims=True)
-
-
-_NORMALIZED = {"rna": _log_normalize, "atac": _log_tfidf, "protein": _clr}
+_NORMALIZED = {"rna": _log_normalize, "atac": _log_tfidf, "protein": clr}
 
 
 def _layout(components: NDArray[np.floating], seed: int) -> NDArray[np.float32]:

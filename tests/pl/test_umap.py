@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 from matplotlib.colors import to_hex
 from mudata import MuData
 from scipy import sparse
@@ -140,6 +140,16 @@ def test_counts_are_read_from_a_layer():
     cells.layers["counts"] = cells.X
     cells.X = cells.X.log1p()
     axes = pl.translation_umap(cells, _translated(cells), color="cell_type", layer="counts")
+    np.testing.assert_array_equal(np.asarray(axes[0].collections[0].get_offsets()), expected)
+
+
+def test_counts_are_read_from_a_file(tmp_path):
+    cells = _counts(40)
+    axes = pl.translation_umap(cells, _translated(cells), color="cell_type")
+    expected = np.asarray(axes[0].collections[0].get_offsets())
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    backed = read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    axes = pl.translation_umap(backed, _translated(cells), color="cell_type")
     np.testing.assert_array_equal(np.asarray(axes[0].collections[0].get_offsets()), expected)
 
 
