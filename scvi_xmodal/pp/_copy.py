@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mudata import MuData
@@ -43,11 +43,13 @@ def copy_features(
             obs=view.obs.copy(),
             var=view.var.copy(),
             uns=deepcopy(dict(view.uns)),
-            obsm={key: deepcopy(value) for key, value in view.obsm.items()},
-            varm={key: deepcopy(value) for key, value in view.varm.items()},
-            obsp={key: deepcopy(value) for key, value in view.obsp.items()},
-            varp={key: deepcopy(value) for key, value in view.varp.items()},
+            **{name: _copies(getattr(view, name)) for name in ("obsm", "varm", "obsp", "varp")},
             obsmap=dict(view.obsmap.items()),
             varmap=dict(view.varmap.items()),
             axis=view.axis,
         )
+
+
+def _copies(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy arrays that may be views of a MuData into plain ones."""
+    return {key: array.copy() for key, array in arrays.items()}

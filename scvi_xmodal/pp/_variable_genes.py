@@ -60,9 +60,8 @@ def _rank(counts: sparse.csr_matrix, names: pd.Index) -> NDArray[np.int64]:
     import scanpy as sc
 
     logged = AnnData(log_normalize(counts))
-    table = sc.pp.highly_variable_genes(
-        logged, n_top_genes=counts.shape[1], flavor="seurat", inplace=False
-    )
+    # scanpy's own n_top_genes warns of, or fails at, genes whose dispersion is not defined
+    table = sc.pp.highly_variable_genes(logged, flavor="seurat", inplace=False)
     dispersion = table["dispersions_norm"].fillna(-np.inf).to_numpy()
     alphabetical = np.argsort(np.argsort(names.astype(str).to_numpy(), kind="stable"))
     return np.lexsort((alphabetical, -table["means"].to_numpy(), -dispersion))
