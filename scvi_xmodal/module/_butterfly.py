@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
+from scvi.module.base import BaseModuleClass, LossOutput
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
@@ -148,7 +148,6 @@ class ButterflyVAE(BaseModuleClass):
             return self.pretraining_translators[paths[0][0]]
         return self.translator
 
-    @auto_move_data
     def inference(
         self, counts: Mapping[str, SparseRows], paths: Sequence[Path] | None = None
     ) -> dict[str, object]:
@@ -160,7 +159,6 @@ class ButterflyVAE(BaseModuleClass):
         z = {key: q.rsample() if self.training else q.mean for key, q in qz.items()}
         return {"x": x, "embedding": embedding, "qz": qz, "z": z}
 
-    @auto_move_data
     def generative(
         self,
         z: Mapping[str, torch.Tensor],
@@ -190,10 +188,12 @@ class ButterflyVAE(BaseModuleClass):
     ) -> LossOutput:
         """Return the mean over cells of the weighted losses; reconstruction is unweighted."""
         reconstruction, weighted = {}, 0.0
+        # weights balance modalities against each other; alone, in pretraining, none is needed
+        alone = len({key[-1] for key in generative_outputs["hidden"]}) == 1
         for (*sources, target), hidden in generative_outputs["hidden"].items():
             nll = self._nll(target, hidden, tensors, inference_outputs["x"])
             by_source = nll.view(len(sources), -1)
-            weight = self.specs[target].settings.weight
+            weight = 1.0 if alone else self.specs[target].settings.weight
             for source, own in zip(sources, by_source, strict=True):
                 reconstruction[f"{source}_to_{target}"] = own
                 weighted = weighted + weight * own.mean()

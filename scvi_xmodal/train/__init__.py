@@ -6,10 +6,12 @@ from scvi_xmodal.train._adversarial import AdversarialPathsPlan
 from scvi_xmodal.train._callbacks import PhaseProgressBar, RestoreBest, StopOnNaN
 from scvi_xmodal.train._paths import PathsPlan
 from scvi_xmodal.train._phases import MONITOR, Phase, run_phase
+from scvi_xmodal.train._sums import LossSums
 
 __all__ = [
     "MONITOR",
     "AdversarialPathsPlan",
+    "LossSums",
     "PathsPlan",
     "Phase",
     "PhaseProgressBar",

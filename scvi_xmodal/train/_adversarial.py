@@ -62,19 +62,12 @@ class AdversarialPathsPlan(PathsPlan):
         self.manual_backward(loss)
         self.configure_gradient_clipping(generator)
         generator.step()
-        self.record(output, loss, "train")
-        self.log(
-            "discriminator_loss_train",
-            own_loss.detach(),
-            on_step=False,
-            on_epoch=True,
-            batch_size=output.n_obs_minibatch,
-            sync_dist=self.use_sync_dist,
-        )
+        self.train_sums.add(output, loss, discriminator_loss=own_loss)
         return loss.detach()
 
     def on_train_epoch_end(self) -> None:
         """Step the plateau schedule, which Lightning leaves alone under manual optimisation."""
+        super().on_train_epoch_end()
         scheduler = self.lr_schedulers()
         metric = self.trainer.callback_metrics.get(self.lr_scheduler_metric)
         if scheduler is not None and metric is not None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from scvi.train import TrainingPlan
 
+from scvi_xmodal.train._sums import LossSums
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -68,45 +70,38 @@ class PathsPlan(TrainingPlan):
         )
         self.paths = tuple(paths)
         self.max_grad_norm = max_grad_norm
+        self.train_sums, self.validation_sums = LossSums(), LossSums()
 
-    def forward(self, batch: Mapping[str, Any], **kwargs: Any) -> Any:
-        """Run the module along this plan's paths."""
-        paths = {"paths": self.paths}
-        return self.module(
-            batch,
-            get_inference_input_kwargs=paths,
-            inference_kwargs=paths,
-            generative_kwargs=paths,
-            loss_kwargs={"kl_weight": self.kl_weight},
-            **kwargs,
+    def forward(self, batch: Mapping[str, Any]) -> tuple[dict, dict, LossOutput]:
+        """Run the module along this plan's paths; the batch is on the device already."""
+        module, paths = self.module, self.paths
+        inference = module.inference(
+            **module._get_inference_input(batch, paths=paths), paths=paths
         )
+        generative = module.generative(
+            **module._get_generative_input(batch, inference), paths=paths
+        )
+        output = module.loss(batch, inference, generative, kl_weight=self.kl_weight)
+        return inference, generative, output
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> torch.Tensor:
         """Return the loss of a minibatch for Lightning to minimise."""
         _, _, output = self.forward(batch)
-        self.record(output, output.loss, "train")
+        self.train_sums.add(output, output.loss)
         return output.loss
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
-        """Log the losses of held-out cells, with mean latents and no masks."""
+        """Add up the losses of held-out cells, with mean latents and no masks."""
         _, _, output = self.forward(batch)
-        self.record(output, output.loss, "validation")
+        self.validation_sums.add(output, output.loss)
 
-    def record(self, output: LossOutput, loss: torch.Tensor, mode: str) -> None:
-        """Log the loss, scvi-tools' metrics and every path's own loss, averaged over the epoch."""
-        metrics = self.train_metrics if mode == "train" else self.val_metrics
-        self.compute_and_log_metrics(output, metrics, mode)
-        name = "train_loss" if mode == "train" else "validation_loss"
-        values = {name: loss.detach()}
-        for path, own in output.reconstruction_loss.items():
-            values[f"{path}_{mode}"] = own.detach().mean()
-        self.log_dict(
-            values,
-            on_step=False,
-            on_epoch=True,
-            batch_size=output.n_obs_minibatch,
-            sync_dist=self.use_sync_dist,
-        )
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's means over training cells."""
+        self.log_dict(self.train_sums.means("train"), sync_dist=self.use_sync_dist)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over validation cells."""
+        self.log_dict(self.validation_sums.means("validation"), sync_dist=self.use_sync_dist)
 
     def configure_optimizers(self) -> Any:
         """Return Adam over the paths' parameters, and a plateau schedule if one was asked for."""

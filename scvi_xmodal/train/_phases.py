@@ -105,7 +105,6 @@ def run_phase(
     model.is_trained_, model.history_ = False, None
     options = {
         "check_val_every_n_epoch": 1 if splitter.n_val else None,
-        "log_every_n_steps": 1,
         **trainer_kwargs,
     }
     with quiet_lightning():

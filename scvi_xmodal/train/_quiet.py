@@ -19,6 +19,7 @@ _MESSAGES = (
     r".*does not have many workers.*",  # rows are read a minibatch at a time: workers slow it
     r".*Last batch will have a small size.*",  # our sampler never yields a single cell
     r".*`IterableDataset` has `__len__` defined.*",  # no workers, so the length is right
+    r".*is smaller than the logging interval.*",  # everything is logged once an epoch
     r".*You are trying to `self.log\(\)`.*",
 )
 
