@@ -42,6 +42,12 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
     Subclasses build ``self.specs`` and ``self.module`` and train it.
     """
 
+    def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None):
+        if adata is not None and self._get_most_recent_anndata_manager(adata) is None:
+            name = type(self).__name__
+            raise ValueError(f"The data are not registered: call {name}.setup_mudata(mdata) first.")
+        super().__init__(adata, registry)
+
     @classmethod
     def setup_anndata(cls, adata: AnnData, **kwargs: Any) -> None:
         """Refuse: two modalities are needed, and an AnnData is one."""

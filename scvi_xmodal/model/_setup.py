@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data.fields import MuDataCategoricalObsField
@@ -72,19 +74,19 @@ def resolve_modalities(
 
 def check_paired(mdata: MuData, keys: list[str]) -> None:
     """Raise unless all modalities hold the same cells in the same order."""
-    first = mdata.mod[keys[0]].obs_names
-    for key in keys:
-        names = mdata.mod[key].obs_names
+    cells = {key: mdata.mod[key].obs_names for key in keys}
+    for key, names in cells.items():
         if names.has_duplicates:
             twice = names[names.duplicated()][0]
             raise ValueError(f"Cell {twice!r} appears twice in {key!r}. Make obs_names unique.")
-        if len(names) != mdata.n_obs or len(names.difference(first)):
-            n_shared = len(names.intersection(first))
-            raise ValueError(
-                f"The cells are not paired: {keys[0]!r} has {len(first)} cells, {key!r} has "
-                f"{len(names)}, and {n_shared} are in both. Keep the shared ones with "
-                "muon.pp.intersect_obs(mdata)."
-            )
+    n_shared = len(reduce(pd.Index.intersection, cells.values()))
+    if n_shared < mdata.n_obs:
+        sizes = ", ".join(f"{key!r} has {len(names)}" for key, names in cells.items())
+        raise ValueError(
+            f"The cells are not paired: {sizes}, and {n_shared} are in all of them; the MuData "
+            f"has {mdata.n_obs}. Keep the shared ones with muon.pp.intersect_obs(mdata)."
+        )
+    for key, names in cells.items():
         if not names.equals(mdata.obs_names):
             raise ValueError(
                 f"The cells of {key!r} stand in another order than the MuData's. Rebuild it: "
