@@ -60,7 +60,7 @@ _PUBLISHED_SETTINGS: dict[Kind, KindDefaults] = {
 
 PRESETS: dict[str, Preset] = {
     "default": Preset(
-        Architecture(), KIND_DEFAULTS, pretrain_epochs=30, max_epochs=100, patience=30
+        Architecture(), KIND_DEFAULTS, pretrain_epochs=30, max_epochs=200, patience=30
     ),
     "scbutterfly": Preset(
         PUBLISHED,

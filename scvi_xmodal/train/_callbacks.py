@@ -61,10 +61,10 @@ class StopOnNaN(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Raise if the epoch's mean loss is NaN or infinite."""
-        loss = trainer.callback_metrics.get("train_loss")
-        if loss is not None and not math.isfinite(float(loss)):
+        loss = pl_module.train_sums.mean("loss")
+        if not math.isfinite(loss):
             raise ValueError(
-                f"The training loss became {float(loss)} in epoch {trainer.current_epoch} of "
+                f"The training loss became {loss} in epoch {trainer.current_epoch} of "
                 f"phase {self.phase!r}. Lower the learning rate, plan_kwargs={{'lr': 1e-4}}, or "
                 "clip gradients, plan_kwargs={'max_grad_norm': 5}."
             )
@@ -88,9 +88,9 @@ class PhaseProgressBar(ProgressBar):
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """Show the losses per cell of training and validation cells."""
-        shown = {
-            "train": "reconstruction_loss_train",
-            "validation": "reconstruction_loss_validation",
-        }
-        metrics = trainer.callback_metrics
-        return {k: f"{float(metrics[m]):.1f}" for k, m in shown.items() if m in metrics}
+        name = "reconstruction_loss"
+        shown = {"train": f"{pl_module.train_sums.mean(name):.1f}"}
+        validation = trainer.callback_metrics.get(f"{name}_validation")
+        if validation is not None:
+            shown["validation"] = f"{float(validation):.1f}"
+        return shown

@@ -59,6 +59,10 @@ class LossSums:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._n_cells += n_cells
 
+    def mean(self, name: str) -> float:
+        """Return one term's mean over the cells so far; waits for the device."""
+        return float(self._sums[name]) / self._n_cells if self._n_cells else float("nan")
+
     def means(self, mode: str) -> dict[str, torch.Tensor]:
         """Return the means over cells, named for ``"train"`` or ``"validation"``, and restart."""
         names = {name: f"{name}_{mode}" for name in self._sums}
