@@ -170,7 +170,9 @@ def _spread(matrix: Any, found: NDArray[np.bool_]) -> Any:
     selector = container(
         (ones, (np.arange(columns.size), columns)), shape=(columns.size, found.size)
     )
-    return (matrix @ selector).asformat(matrix.format)
+    spread = (matrix @ selector).asformat(matrix.format)
+    spread.sort_indices()
+    return spread
 
 
 def _spread_var(var: pd.DataFrame, found: NDArray[np.bool_], names: pd.Index) -> pd.DataFrame:

@@ -42,13 +42,13 @@ def rna_clusters(
     ValueError
         If there are fewer than three cells or two genes.
     """
-    import scanpy as sc
-
     if counts.shape[0] < 3 or counts.shape[1] < 2:
         raise ValueError(
             f"{counts.shape[0]} cells with {counts.shape[1]} genes cannot be clustered; take "
             "by='cell', or name clusters of your own by key=."
         )
+    import scanpy as sc
+
     adata = AnnData(log_normalize(counts))
     n_components = min(_N_COMPONENTS, min(adata.shape) - 1)
     sc.pp.pca(adata, n_comps=n_components, svd_solver="arpack", random_state=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ def copy_features(
         position = np.asarray(data.varmap[key], dtype=np.int64)  # counts from 1; 0 is elsewhere
         mask[position > 0] = kept[position[position > 0] - 1]
     view = data[:, mask]
-    with own_columns_only():
+    with own_columns_only(), warnings.catch_warnings():
+        # a gene and its protein may share a name, which the user's own MuData has said already
+        warnings.filterwarnings("ignore", message="var_names are not unique")
         return MuData(
             {key: adata.to_memory(copy=True) for key, adata in view.mod.items()},
             obs=view.obs.copy(),

@@ -17,16 +17,14 @@ CELL_FRACTION = 0.2
 
 
 def rotate(
-    units: NDArray, *, n_folds: int, fold: int, validation_fraction: float | None
+    folds: list[NDArray], *, fold: int, validation_fraction: float | None
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Cut units into folds; one tests, those after it, in a circle, validate, the rest train.
+    """Let one fold test, the first units after it, in a circle, validate, and the rest train.
 
     Parameters
     ----------
-    units
-        Cells or labels, of shape (n_units,), in the order in which to cut them.
-    n_folds
-        Number of folds.
+    folds
+        Folds of units, which are cells or labels.
     fold
         The fold that tests.
     validation_fraction
@@ -37,25 +35,27 @@ def rotate(
     -------
     Training, validation and test units.
     """
-    check_fold(fold, n_folds)
-    folds = np.array_split(units, n_folds)
-    rest = np.concatenate(folds[fold + 1 :] + folds[:fold])
-    wanted = folds[fold].size if validation_fraction is None else validation_fraction * rest.size
+    test, rest = folds[fold], np.concatenate(folds[fold + 1 :] + folds[:fold])
+    wanted = test.size if validation_fraction is None else validation_fraction * rest.size
     n_validation = max(round(wanted), 1) if wanted else 0
     n_validation = min(n_validation, rest.size - 1)
-    return rest[n_validation:], rest[:n_validation], folds[fold]
+    return rest[n_validation:], rest[:n_validation], test
 
 
 def by_cell(
-    n_obs: int, *, n_folds: int, fold: int, validation_fraction: float, rng: np.random.Generator
+    n_obs: int,
+    *,
+    n_folds: int,
+    fold: int,
+    validation_fraction: float | None,
+    rng: np.random.Generator,
 ) -> Split:
     """Split single cells."""
+    check_fold(fold, n_folds)
     if n_obs < n_folds:
         raise ValueError(f"{n_obs} cells cannot be cut into n_folds={n_folds} folds.")
-    cells = rng.permutation(n_obs)
-    return Split(
-        *rotate(cells, n_folds=n_folds, fold=fold, validation_fraction=validation_fraction)
-    )
+    folds = np.array_split(rng.permutation(n_obs), n_folds)
+    return Split(*rotate(folds, fold=fold, validation_fraction=validation_fraction))
 
 
 def by_group(
@@ -67,15 +67,16 @@ def by_group(
     rng: np.random.Generator,
 ) -> Split:
     """Split whole groups of cells; cells without a label stand in no part."""
-    names = np.sort(labels.dropna().unique().astype(str))
-    n_folds = names.size if n_folds is None else n_folds
-    if names.size < max(n_folds, 2):
+    sizes = labels.dropna().value_counts().sort_index()  # the order of cells must not matter
+    n_folds = sizes.size if n_folds is None else n_folds
+    if sizes.size < max(n_folds, 2):
         raise ValueError(
-            f"There are {names.size} different labels, such as {names[:5].tolist()}, but "
+            f"There are {sizes.size} different labels, such as {list(sizes.index[:5])}, but "
             f"{max(n_folds, 2)} are needed to hold out whole ones. Take fewer folds, or by='cell'."
         )
-    names = rng.permutation(names)
-    parts = rotate(names, n_folds=n_folds, fold=fold, validation_fraction=validation_fraction)
+    check_fold(fold, n_folds)
+    folds = _deal(sizes, n_folds, rng)
+    parts = rotate(folds, fold=fold, validation_fraction=validation_fraction)
     train, validation, test = (np.flatnonzero(labels.isin(part)) for part in parts)
     if not validation.size and validation_fraction != 0:  # a single group is left to train
         share = CELL_FRACTION if validation_fraction is None else validation_fraction
@@ -83,6 +84,24 @@ def by_group(
         n_validation = min(max(round(share * train.size), 1), train.size - 1)
         train, validation = train[n_validation:], train[:n_validation]
     return Split(train, validation, test)
+
+
+def _deal(sizes: pd.Series, n_folds: int, rng: np.random.Generator) -> list[NDArray]:
+    """Deal labels out to folds of similar numbers of labels and of cells.
+
+    The largest labels go to one fold each, then the next largest, and so on; which goes where is
+    random. Within a fold every other label, from the second largest on, comes first, so that the
+    first few, which may validate for another fold, are neither the largest nor the smallest.
+    """
+    by_size = sizes.iloc[rng.permutation(sizes.size)].sort_values(ascending=False, kind="stable")
+    names = by_size.index.to_numpy(dtype=object)
+    rounds = [names[start : start + n_folds] for start in range(0, names.size, n_folds)]
+    dealt = np.empty((len(rounds), n_folds), dtype=object)  # None where labels have run out
+    for i, hand in enumerate(rounds):
+        dealt[i, : hand.size] = hand
+        dealt[i] = rng.permutation(dealt[i])
+    folds = [column[[name is not None for name in column]] for column in dealt.T]
+    return [np.concatenate([names[1::2], names[::2]]) for names in folds]
 
 
 def by_cluster(labels: pd.Series, *, n_folds: int, fold: int) -> Split:

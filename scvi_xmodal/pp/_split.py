@@ -71,7 +71,8 @@ def split(
         * ``"batch"``: whole batches, as many for validation as for testing, or, if only one is
           left to train, a fifth of its cells
         * ``"cell_type"``: whole cell types; three folds test a third of the types and train on
-          half of them, as in scButterfly, and the others validate
+          half of them, as in scButterfly, and the others validate. Types, as batches, are dealt
+          out by size, so that the folds hold similar numbers of cells
         * ``"cluster"``: whole Leiden clusters of the RNA (resolution 1.5), as in BABEL. Of the
           ``n_folds`` largest clusters one validates and the next tests (in fold 0 the largest
           and the second largest), all other cells train
@@ -81,8 +82,7 @@ def split(
     fold
         Which fold to test, counted from 0.
     seed
-        Seed of the order of cells, batches and types before they are cut into folds, and of the
-        clustering.
+        Seed of which cells, batches or types go into which fold, and of the clustering.
     key
         Column of ``obs``: ``"batch"`` or ``"cell_type"`` by default. A MuData's modalities are
         searched too (``"rna:cell_type"`` names one). By cluster: clusters of your own.

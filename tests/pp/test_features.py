@@ -179,6 +179,22 @@ def test_files_are_read(mdata: MuData, tmp_path: Path) -> None:
     assert pp.select_features(alone, **options).var_names.tolist() == names(expected)["atac"]
 
 
+def test_a_gene_and_a_protein_may_share_a_name(mdata: MuData) -> None:
+    shared = mdata["protein"].copy()
+    shared.var_names = [f"gene{i}" for i in range(5)]
+    with mudata.set_options(pull_on_update=False), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        citeseq = MuData({"rna": mdata["rna"], "protein": shared})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = pp.select_features(citeseq, n_top_genes=8)
+    expected = pp.select_features(mdata["rna"], n_top_genes=8)
+    assert names(result)["rna"] == expected.var_names.tolist()
+    assert names(result)["protein"] == shared.var_names.tolist()
+    np.testing.assert_array_equal(dense(result["rna"]), dense(expected))
+    np.testing.assert_array_equal(dense(result["protein"]), dense(shared))
+
+
 def test_views_are_accepted(mdata: MuData) -> None:
     options = {"n_top_genes": 8, "min_peak_fraction": 0.3}
     expected = pp.select_features(mdata, indices=np.arange(10, 30), **options)
