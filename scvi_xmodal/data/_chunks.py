@@ -9,13 +9,14 @@ import torch
 from torch.utils.data import IterableDataset
 
 from scvi_xmodal.data._dataset import cut_minibatches, own_share, permutation, share_size
-from scvi_xmodal.data._pairs import Pairs
 from scvi_xmodal.data._reader import RowReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from scvi_xmodal.data._pairs import Pairs
 
 CHUNK = 64
 """Neighbouring rows read together."""
@@ -107,4 +108,3 @@ class ChunkedPairs(IterableDataset):
             if self.batch is not None:
                 tensors[f"{key}_batch"] = torch.from_numpy(self.batch[rows[key][picked]])
         return tensors
-

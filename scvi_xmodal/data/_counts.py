@@ -1,4 +1,4 @@
-"""Are these counts? Asked of every stored value, before any work starts."""
+"""Whether values are counts: asked of every stored one, before any work starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of an object's modalities is RNA, which ATAC, which protein?"""
+"""Which of an object's modalities is RNA, which is ATAC, and which is protein."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Pairs:
     @classmethod
     def measured(cls, modalities: Iterable[str], rows: ArrayLike) -> Pairs:
         """Pair every cell with itself."""
-        return cls({key: rows for key in modalities})
+        return cls(dict.fromkeys(modalities, rows))
 
     def __len__(self) -> int:
         return next(iter(self.rows.values())).size if self.rows else 0

@@ -42,9 +42,7 @@ class RowReader:
     array([[7., 5.]], dtype=float32)
     """
 
-    def __init__(
-        self, matrix: Any, *, position: NDArray[np.int64] | None = None, n_features: int
-    ):
+    def __init__(self, matrix: Any, *, position: NDArray[np.int64] | None = None, n_features: int):
         if sparse.issparse(matrix) and matrix.format != "csr":
             matrix = matrix.tocsr()
         if getattr(matrix, "format", "csr") != "csr":

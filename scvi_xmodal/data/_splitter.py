@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scvi import settings
 from scvi.dataloaders import DataSplitter
-
 from torch.utils.data import DataLoader
 
 from scvi_xmodal.data._chunks import ChunkedPairs

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from anndata import AnnData
 
 import scvi_xmodal
@@ -14,6 +13,7 @@ from scvi_xmodal._constants import UNS_KEY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 

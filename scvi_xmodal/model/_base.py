@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from mudata import MuData
     from numpy.typing import NDArray
 
-    from scvi_xmodal.module import ModalitySpec
-
 
 class CrossModalModel(TranslatingMixin, BaseModelClass):
     """Base of models that translate between the modalities of a MuData.
@@ -45,7 +43,9 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
     def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None):
         if adata is not None and self._get_most_recent_anndata_manager(adata) is None:
             name = type(self).__name__
-            raise ValueError(f"The data are not registered: call {name}.setup_mudata(mdata) first.")
+            raise ValueError(
+                f"The data are not registered: call {name}.setup_mudata(mdata) first."
+            )
         super().__init__(adata, registry)
 
     @classmethod
@@ -124,9 +124,7 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
         )
         fields = count_fields(chosen, layers)
         for registry_key, obs_key, argument in columns:
-            fields.append(
-                obs_field(mdata, registry_key, obs_key, argument, chosen.get(argument))
-            )
+            fields.append(obs_field(mdata, registry_key, obs_key, argument, chosen.get(argument)))
         manager = AnnDataManager(fields=fields, setup_method_args=setup_method_args)
         manager.register_fields(mdata, **kwargs)
         cls.register_manager(manager)
@@ -194,7 +192,9 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
                 f"it, or name the batch to translate into: transform_batch="
                 f"{self._batch_names[0]!r}."
             )
-        codes = pd.Index(self._batch_names, dtype=object).get_indexer(pd.Index(values, dtype=object))
+        codes = pd.Index(self._batch_names, dtype=object).get_indexer(
+            pd.Index(values, dtype=object)
+        )
         if (codes < 0).any():
             raise ValueError(
                 f"Batch {values[codes < 0][0]!r} was not among the training batches "
@@ -279,4 +279,3 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
             for spec in self.specs.values()
         )
         self._model_summary_string = f"{type(self).__name__} between {sizes}"
-

@@ -305,7 +305,9 @@ def _architecture(default: Architecture, choices: Mapping[str, Any]) -> Architec
     known = [field.name for field in fields(Architecture)]
     unknown = [name for name in choices if name not in known]
     if unknown:
-        raise ValueError(f"Butterfly has no argument {unknown[0]!r}; its architecture has {known}.")
+        raise ValueError(
+            f"Butterfly has no argument {unknown[0]!r}; its architecture has {known}."
+        )
     return replace(default, **choices)
 
 

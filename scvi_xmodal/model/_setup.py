@@ -6,7 +6,6 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data.fields import MuDataCategoricalObsField
 
@@ -17,6 +16,8 @@ from scvi_xmodal.module import ModalitySpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mudata import MuData
 
     from scvi_xmodal._constants import Kind
     from scvi_xmodal.module import KindDefaults

@@ -95,10 +95,7 @@ class ButterflyVAE(BaseModuleClass):
             {key: Translator([key], [key], **heads) for key in keys}
         )
         self.discriminators = nn.ModuleDict(
-            {
-                key: Discriminator(a.n_embedding, n_layers=a.n_discriminator_layers)
-                for key in keys
-            }
+            {key: Discriminator(a.n_embedding, n_layers=a.n_discriminator_layers) for key in keys}
         )
         self.depth_predictors = nn.ModuleDict(
             {f"{s}_to_{t}": DepthPredictor() for s, t in self.paths}
@@ -294,4 +291,3 @@ class ButterflyVAE(BaseModuleClass):
     def sample(self, *args: object, **kwargs: object) -> torch.Tensor:
         """Not part of this model's vocabulary: draw latents and give them to `translate`."""
         raise TypeError("ButterflyVAE has no sample(); use translate(..., z=qz.sample()).")
-

@@ -80,9 +80,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.n_batch = n_batch if n_batch > 1 else 0
         n_hidden = spec.settings.n_hidden * len(spec.blocks)
-        self.hidden = DenseLayer(
-            n_embedding + self.n_batch, n_hidden, dropout_rate=dropout_rate
-        )
+        self.hidden = DenseLayer(n_embedding + self.n_batch, n_hidden, dropout_rate=dropout_rate)
         likelihood = LIKELIHOODS[spec.settings.likelihood]
         self.likelihood = likelihood(spec, use_batch_norm=output_batch_norm)
 

@@ -50,9 +50,7 @@ class DenseLayer(nn.Module):
         if n_input is not None:
             nn.init.xavier_uniform_(self.linear.weight)
         self.norm = nn.BatchNorm1d(n_output) if use_batch_norm else nn.Identity()
-        self.activation = (
-            nn.Identity() if negative_slope is None else nn.LeakyReLU(negative_slope)
-        )
+        self.activation = nn.Identity() if negative_slope is None else nn.LeakyReLU(negative_slope)
         self.dropout = nn.Dropout(dropout_rate) if dropout_rate else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -48,7 +48,8 @@ class Discriminator(nn.Module):
             self.layers = DenseLayer(n_embedding, 1, negative_slope=None)
         else:
             self.layers = nn.Sequential(
-                DenseLayer(n_embedding, n_embedding, use_batch_norm=False), nn.Linear(n_embedding, 1)
+                DenseLayer(n_embedding, n_embedding, use_batch_norm=False),
+                nn.Linear(n_embedding, 1),
             )
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:

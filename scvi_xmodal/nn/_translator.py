@@ -61,9 +61,7 @@ class Translator(nn.Module):
         head_activation: bool = False,
     ):
         super().__init__()
-        options = (
-            {} if head_activation else {"use_batch_norm": False, "negative_slope": None}
-        )
+        options = {} if head_activation else {"use_batch_norm": False, "negative_slope": None}
         sources = list(sources)
         self.mean = nn.ModuleDict(
             {s: DenseLayer(n_embedding, n_latent, **options) for s in sources}

@@ -94,9 +94,14 @@ def test_writer_writes_all_or_nothing(tmp_path, mdata, suffix):
     adata = mdata["rna"]
     dense = adata.X.toarray()
     annotation = {"obs": adata.obs, "var": adata.var, "record": {"source": "atac"}}
-    with pytest.raises(RuntimeError, match="stopped"), TranslationWriter(path, (150, 20)) as writer:
-        writer.append({"X": dense[:10]})
-        raise RuntimeError("stopped")
+
+    def stop_halfway():
+        with TranslationWriter(path, (150, 20)) as writer:
+            writer.append({"X": dense[:10]})
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        stop_halfway()
     assert list(tmp_path.iterdir()) == []
     with TranslationWriter(path, (150, 20)) as writer:
         for start in range(0, 150, 40):

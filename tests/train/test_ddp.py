@@ -32,7 +32,8 @@ if __name__ == "__main__":
     history = {k: v.iloc[:, 0].tolist() for k, v in (model.history or {}).items()}
     rank = os.environ.get("LOCAL_RANK", "0")
     with open(f"rank{rank}.json", "w") as file:
-        json.dump({"hash": hashlib.sha256(b"".join(tensors)).hexdigest(), "history": history}, file)
+        digest = hashlib.sha256(b"".join(tensors)).hexdigest()
+        json.dump({"hash": digest, "history": history}, file)
 """
 
 
