@@ -1,4 +1,4 @@
-"""Do predicted probabilities mean what they say?"""
+"""Whether predicted probabilities mean what they say."""
 
 from __future__ import annotations
 
@@ -126,8 +126,10 @@ def _check_probabilities(prediction: Any) -> None:
 
 
 def _histogram(truth: Any, prediction: Any) -> tuple[NDArray[np.float64], float]:
-    """Return count, sum of predictions and number of open entries of each fine cell, and the
-    sum of squared differences.
+    """Return sums over fine cells of the unit interval, and the sum of squared differences.
+
+    The sums, of shape (3, n_fine_cells), are the number of entries, their predictions, and how
+    many are open.
     """
     sums, brier = np.zeros((3, _N_CELLS)), 0.0
     for observed, predicted in row_blocks(truth > 0, prediction, np.float32):

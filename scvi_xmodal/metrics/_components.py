@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_SMALL = 1 << 24
+
+
 def principal_components(
     matrix: Any, *, n_components: int = 50, seed: int = 0
 ) -> NDArray[np.floating]:
@@ -35,8 +38,9 @@ def principal_components(
 
     Returns
     -------
-    Scores of shape (n_cells, n_components), by decreasing variance, in the matrix's precision.
-    Components are unique up to their sign.
+    Scores of shape (n_cells, n_components), by decreasing variance; unique up to their sign. Dense
+    matrices of more than 16 million values are worked on in their own precision, others in
+    float64.
 
     Examples
     --------
@@ -46,9 +50,7 @@ def principal_components(
     >>> np.abs(principal_components(matrix, n_components=1)).round(6).tolist()
     [[5.0], [0.0], [5.0]]
     """
-    matrix = as_matrix(matrix, name="matrix")
-    if matrix.dtype.kind != "f":
-        matrix = matrix.astype(np.float64)
+    matrix = _precise(as_matrix(matrix, name="matrix"))
     k = min(n_components, min(matrix.shape) - 1)
     mean = np.asarray(matrix.mean(axis=0, dtype=np.float64)).ravel()
     if k < 1 or is_constant(matrix):
@@ -69,16 +71,27 @@ def is_constant(matrix: Any) -> bool:
     return difference.nnz == 0 if sparse.issparse(difference) else not np.any(difference)
 
 
+def _precise(matrix: Any) -> Any:
+    """Return small, sparse and integer matrices in float64, where a copy costs little."""
+    small = sparse.issparse(matrix) or matrix.size <= _SMALL
+    return matrix.astype(np.float64) if small or matrix.dtype.kind != "f" else matrix
+
+
 def _centred(matrix: Any, mean: NDArray[np.float64]) -> LinearOperator:
     """Return ``matrix`` less its column means, as products only."""
     mean = mean.astype(matrix.dtype)
 
-    def product(vector: NDArray[Any]) -> NDArray[Any]:
-        return matrix @ vector - mean @ vector
+    def product(vectors: NDArray[Any]) -> NDArray[Any]:
+        return matrix @ vectors - mean @ vectors
 
-    def transposed_product(vector: NDArray[Any]) -> NDArray[Any]:
-        return matrix.T @ vector - mean * vector.sum()
+    def transposed_product(vectors: NDArray[Any]) -> NDArray[Any]:
+        return matrix.T @ vectors - np.multiply.outer(mean, vectors.sum(axis=0))
 
     return LinearOperator(
-        matrix.shape, matvec=product, rmatvec=transposed_product, dtype=matrix.dtype
+        matrix.shape,
+        matvec=product,
+        rmatvec=transposed_product,
+        matmat=product,
+        rmatmat=transposed_product,
+        dtype=matrix.dtype,
     )

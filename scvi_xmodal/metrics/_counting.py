@@ -37,7 +37,8 @@ class _Open:
         """Return AUROC and average precision of each line; NaN where only one class is."""
 
         def total(values: NDArray[Any]) -> NDArray[np.float64]:
-            return np.bincount(self.line, self.weight * values, minlength=n_lines)
+            sums = np.bincount(self.line, self.weight * values, minlength=n_lines)
+            return sums.astype(np.float64)  # numpy counts in integers where nothing is open
 
         n_open = total(np.ones(self.line.size))
         rank_sum = total((self.below + self.not_above + 1) / 2)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scvi_xmodal.metrics._blocks import check_pair, thin_cells
 from scvi_xmodal.metrics._counting import count_columns, count_flat
 from scvi_xmodal.metrics._spearman import MAX_FLAT_ENTRIES
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 

@@ -153,7 +153,7 @@ def _truth_ranks(
     ranks = _ranks_in(ordered, nonzero)
     ranks[nonzero > 0] += n_zero
     zero_rank = float((nonzero < 0).sum() + (n_zero + 1) / 2)
-    return ranks, zero_rank, _centred_square(n_entries, _tie_term(ordered) + _cubic(n_zero))
+    return ranks, zero_rank, _centred_square(n_entries, _tie_term(ordered) + _cubic(float(n_zero)))
 
 
 def _ranks_in(ordered: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
@@ -172,7 +172,7 @@ def _rank_square(ordered: NDArray[Any]) -> float:
 
 def _centred_square(n: int, tie_term: float) -> float:
     r"""Return :math:`\sum (r - \bar r)^2 = (n^3 - n)/12 - \sum_{ties} (m^3 - m)/12`."""
-    return max(0.0, (_cubic(n) - tie_term) / 12)
+    return max(0.0, (_cubic(float(n)) - tie_term) / 12)
 
 
 def _tie_term(ordered: NDArray[Any]) -> float:
@@ -187,4 +187,4 @@ def _tie_term(ordered: NDArray[Any]) -> float:
 
 
 def _cubic(n: Any) -> Any:
-    return float(n) ** 3 - n if np.isscalar(n) else n**3 - n
+    return n**3 - n

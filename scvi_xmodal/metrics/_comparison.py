@@ -1,0 +1,134 @@
+"""Predictions and measured counts, brought to the same cells, features and scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scvi_xmodal._constants import UNS_KEY
+from scvi_xmodal.metrics._inputs import (
+    find_kind,
+    read_counts,
+    read_prediction,
+    read_predictions,
+)
+from scvi_xmodal.metrics._matching import Measured
+from scvi_xmodal.metrics._scales import Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import NDArray
+
+    from scvi_xmodal._constants import Kind
+    from scvi_xmodal.metrics._matching import Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What is compared, on one scale.
+
+    Parameters
+    ----------
+    kind
+        What was predicted.
+    predictions
+        The predictions by name, all of the same cells and features in any order.
+    counts
+        The measured counts in the order of the first prediction.
+    truth
+        The same on the prediction's scale.
+    mean
+        Mean of the reference on that scale, of shape (n_features,), in the order of the first
+        prediction; ``None`` without a reference.
+    """
+
+    kind: Kind
+    predictions: dict[str, Prediction]
+    counts: Measured
+    truth: Measured
+    mean: NDArray[np.float64] | None
+
+    @property
+    def first(self) -> Prediction:
+        """The first prediction, which the order of cells and features is taken from."""
+        return next(iter(self.predictions.values()))
+
+    @property
+    def mean_prediction(self) -> NDArray[np.float64] | None:
+        """The mean as a prediction of shape (n_cells, n_features); takes no memory."""
+        if self.mean is None:
+            return None
+        return np.broadcast_to(self.mean, (len(self.truth.obs), self.mean.size))
+
+
+def compare(
+    prediction: AnnData | Mapping[str, AnnData],
+    truth: AnnData | MuData,
+    *,
+    reference: AnnData | MuData | None,
+    kind: str | None,
+    layer: str | None,
+) -> Comparison:
+    """Read and match everything.
+
+    Raises
+    ------
+    ValueError
+        If anything is missing or does not match, before a score is computed.
+    """
+    named = read_predictions(prediction)
+    found = find_kind(named, kind)
+    predictions = {name: read_prediction(adata, name=name) for name, adata in named.items()}
+    first, *others = predictions.values()
+    for other in others:
+        _check_same(first, other)
+    target = next(iter(named.values())).uns.get(UNS_KEY, {}).get("target")
+    counts = _aligned(_read(truth, found, target, layer, "truth"), first)
+    training = None
+    if reference is not None:
+        training = _read(reference, found, target, layer, "reference")
+        training = training.with_features(first.var_names)
+    scale = Scale.fitted(found, (counts if training is None else training).matrix)
+    return Comparison(
+        kind=found,
+        predictions=predictions,
+        counts=counts,
+        truth=replace(counts, matrix=scale.apply(counts.matrix)),
+        mean=None if training is None else scale.mean(training.matrix),
+    )
+
+
+def _read(data: Any, kind: Kind, target: str | None, layer: str | None, name: str) -> Measured:
+    measured = read_counts(data, kind=kind, target=target, layer=layer, name=name)
+    if measured.matrix.shape[0] == 0:
+        raise ValueError(f"{name} has no cells.")
+    return measured
+
+
+def _aligned(measured: Measured, prediction: Prediction) -> Measured:
+    return Measured(
+        name=measured.name,
+        matrix=measured.aligned_to(prediction),
+        obs=measured.obs.loc[prediction.obs.index],
+        var_names=prediction.var_names,
+    )
+
+
+def _check_same(first: Prediction, other: Prediction) -> None:
+    """Raise unless two predictions have the same cells and features, in any order."""
+    for what, one, two in (
+        ("cells", first.obs.index, other.obs.index),
+        ("features", first.var_names, other.var_names),
+    ):
+        n_shared = int((one.get_indexer(two) >= 0).sum())
+        if not n_shared == one.size == two.size:
+            raise ValueError(
+                f"Predictions {first.name!r} and {other.name!r} stand in one table only with the "
+                f"same {what}: they have {one.size} and {two.size}, of which {n_shared} are the "
+                "same."
+            )

@@ -1,0 +1,170 @@
+"""From AnnData and MuData to checked matrices with named cells and features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from scipy import sparse
+
+from scvi_xmodal._constants import KINDS, UNS_KEY
+from scvi_xmodal.data import check_counts, check_unique, find_modalities
+from scvi_xmodal.metrics._blocks import as_matrix, check_finite
+from scvi_xmodal.metrics._matching import Measured, Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scvi_xmodal._constants import Kind
+
+
+def read_predictions(
+    prediction: AnnData | Mapping[str, AnnData], *, name: str = "prediction"
+) -> dict[str, AnnData]:
+    """Return predictions by name; a single one is called ``"prediction"``.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is no AnnData.
+    """
+    named = dict(prediction) if isinstance(prediction, Mapping) else {"prediction": prediction}
+    if not named:
+        raise ValueError(f"{name} is an empty dict: give at least one translation.")
+    for key, adata in named.items():
+        if not hasattr(adata, "var_names") or hasattr(adata, "mod"):
+            raise ValueError(
+                f"{name} {key!r} is a {type(adata).__name__}: an AnnData is needed, as "
+                "translate returns it."
+            )
+    return named
+
+
+def read_prediction(adata: AnnData, *, name: str) -> Prediction:
+    """Read a translation.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, names repeat, or values are missing or not finite.
+    """
+    label = f"prediction {name!r}"
+    if adata.X is None or 0 in adata.shape:
+        raise ValueError(f"The {label} has shape {adata.shape} and nothing to score in X.")
+    _check_names(adata, label)
+    matrix = as_matrix(adata.X, name=f"X of {label}")
+    check_finite(matrix, name=f"X of {label}")
+    return Prediction(name, matrix, adata.obs, adata.var_names)
+
+
+def find_kind(predictions: Mapping[str, AnnData], kind: str | None) -> Kind:
+    """Return what the predictions are of.
+
+    Raises
+    ------
+    ValueError
+        If nothing says so, or statements differ.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is unknown; it is one of {list(KINDS)}.")
+    stated = {} if kind is None else {"kind=": kind}
+    for name, adata in predictions.items():
+        recorded = adata.uns.get(UNS_KEY, {}).get("target_kind")
+        if recorded is not None:
+            stated[f"prediction {name!r}"] = recorded
+    if not stated:
+        raise ValueError(
+            f"No prediction says in uns['{UNS_KEY}']['target_kind'] what it is of: give kind=, "
+            f"one of {list(KINDS)}."
+        )
+    if len(set(stated.values())) > 1:
+        raise ValueError(
+            f"Only predictions of one kind can stand in a table, but these differ: {stated}."
+        )
+    found = next(iter(stated.values()))
+    if found not in KINDS:
+        raise ValueError(f"Kind {found!r} is unknown; it is one of {list(KINDS)}.")
+    return found
+
+
+def read_counts(
+    data: AnnData | MuData, *, kind: Kind, target: str | None, layer: str | None, name: str
+) -> Measured:
+    """Read measured counts of a kind.
+
+    Parameters
+    ----------
+    data
+        AnnData of that kind, or MuData that has it.
+    kind
+        What to look for in a MuData.
+    target
+        The modality's key, where the prediction recorded it.
+    layer
+        Layer that holds the counts; ``None`` for ``X``.
+    name
+        How messages call it.
+
+    Raises
+    ------
+    ValueError
+        If the modality or layer is missing, names repeat, or values are not counts.
+    """
+    adata, place = pick_modality(data, kind=kind, target=target, name=name)
+    _check_names(adata, place)
+    matrix, place = _pick_layer(adata, layer, place)
+    matrix = as_matrix(matrix, name=place)
+    try:
+        check_counts(matrix, name=place)
+    except ValueError as error:
+        # the layer argument is called otherwise here than in setup_mudata
+        raise ValueError(str(error).replace("rna_layer=", "layer=")) from None
+    obs = _joined_obs(adata, data)
+    return Measured(name, sparse.csr_matrix(matrix), obs, adata.var_names)
+
+
+def pick_modality(
+    data: AnnData | MuData, *, kind: Kind, target: str | None, name: str
+) -> tuple[AnnData, str]:
+    """Return the modality of a kind, and what messages call it."""
+    if not hasattr(data, "mod"):
+        if not hasattr(data, "var_names"):
+            raise ValueError(f"{name} is a {type(data).__name__}: AnnData or MuData is needed.")
+        return data, name
+    key = target if target in data.mod else find_modalities(data.mod).get(kind)
+    if key is None:
+        raise ValueError(
+            f"{name} is a MuData with modalities {list(data.mod)}, none of which is {kind}. Give "
+            "the measured AnnData itself."
+        )
+    return data.mod[key], f"{name}[{key!r}]"
+
+
+def _joined_obs(adata: AnnData, data: AnnData | MuData) -> pd.DataFrame:
+    """Return a modality's annotation, with what only the MuData's has beside it."""
+    if adata is data:
+        return adata.obs
+    further = data.obs.columns.difference(adata.obs.columns)
+    return adata.obs.join(data.obs[further])
+
+
+def _pick_layer(adata: AnnData, layer: str | None, place: str) -> tuple[Any, str]:
+    if layer is None:
+        if adata.X is None:
+            raise ValueError(f"{place}.X is empty: name the layer of the counts, layer=.")
+        return adata.X, f"{place}.X"
+    if layer not in adata.layers:
+        raise ValueError(f"{place} has no layer {layer!r}; it has {list(adata.layers)}.")
+    return adata.layers[layer], f"{place}.layers[{layer!r}]"
+
+
+def _check_names(adata: AnnData, name: str) -> None:
+    check_unique(adata.var_names, name=f"The features of {name}")
+    if not adata.obs_names.is_unique:
+        twice = adata.obs_names[adata.obs_names.duplicated()]
+        raise ValueError(
+            f"The cells of {name} are matched by name, but {twice[0]!r} appears more than once. "
+            "Call obs_names_make_unique() on the data before translating."
+        )

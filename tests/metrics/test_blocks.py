@@ -1,0 +1,56 @@
+"""Matrices of any storage, read in blocks."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+from scipy import sparse
+
+from scvi_xmodal.metrics import _blocks, pearson_per_feature
+
+
+@pytest.mark.parametrize("n_lines", [0, 1, 9, 10, 11])
+def test_slices_cover_every_line_once(n_lines):
+    found = [np.arange(n_lines)[part] for part in _blocks.slices(n_lines, 3, n_values=30)]
+    assert np.concatenate([np.arange(0), *found]).tolist() == list(range(n_lines))
+    assert all(1 <= part.size <= 10 for part in found)
+
+
+def test_slices_take_at_least_a_line():
+    assert len(list(_blocks.slices(4, 10**9))) == 4
+    assert len(list(_blocks.slices(4, 0))) == 1
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_backed_matrices_are_read(tmp_path, as_sparse):
+    rng = np.random.default_rng(0)
+    values = rng.poisson(1, (20, 5)).astype(np.float32)
+    matrix = sparse.csr_matrix(values) if as_sparse else values
+    ad.AnnData(matrix).write_h5ad(tmp_path / "a.h5ad")
+    backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    np.testing.assert_allclose(pearson_per_feature(backed.X, values), 1)
+    backed.file.close()
+
+
+def test_sparse_matrix_with_duplicate_entries_is_summed_and_kept():
+    twice = sparse.csr_matrix((np.ones(3), [1, 1, 0], [0, 2, 3]), shape=(2, 2))
+    np.testing.assert_array_equal(_blocks.as_matrix(twice, name="m").toarray(), [[0, 2], [1, 0]])
+    assert twice.nnz == 3
+
+
+def test_matrices_are_not_copied():
+    dense = np.ones((3, 2), dtype=np.float32)
+    assert _blocks.as_matrix(dense, name="m") is dense
+    stored = sparse.csr_array(dense)
+    assert np.shares_memory(_blocks.as_matrix(stored, name="m").data, stored.data)
+
+
+def test_lines_are_a_copy_in_any_orientation():
+    dense = np.arange(6.0).reshape(3, 2)
+    for matrix in (dense, dense.T, np.asfortranarray(dense), sparse.csr_matrix(dense)):
+        block = _blocks.lines(matrix, slice(0, 2))
+        assert block.flags.c_contiguous
+        assert not (isinstance(matrix, np.ndarray) and np.shares_memory(block, matrix))
+        full = matrix.toarray() if sparse.issparse(matrix) else matrix
+        np.testing.assert_array_equal(block, full[:, :2].T)
