@@ -1,24 +1,21 @@
 from __future__ import annotations
 
-import tracemalloc
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import anndata
-import mudata
 import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
 from anndata import AnnData
-from mudata import MuData
 from scipy import sparse
 
 from scvi_xmodal import pp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from mudata import MuData
 
 
 def names(data: MuData) -> dict[str, list[str]]:
@@ -144,112 +141,6 @@ def test_dead_features_go_and_proteins_stay(mdata: MuData) -> None:
     assert names(pp.select_features(mdata, n_top_genes=None))["rna"] == names(result)["rna"]
 
 
-def test_any_matrix_gives_the_same(
-    mdata: MuData, join: Callable[[Any], MuData], container: Callable[[np.ndarray], Any]
-) -> None:
-    options = {"n_top_genes": 8, "min_peak_fraction": 0.3, "indices": np.arange(30)}
-    other = join(
-        {
-            key: AnnData(container(dense(adata)), obs=adata.obs, var=adata.var)
-            for key, adata in mdata.mod.items()
-        }
-    )
-    assert names(pp.select_features(other, **options)) == names(
-        pp.select_features(mdata, **options)
-    )
-
-
-def test_files_are_read(mdata: MuData, tmp_path: Path) -> None:
-    options = {"n_top_genes": 8, "min_peak_fraction": 0.3, "indices": np.arange(30)}
-    expected = pp.select_features(mdata, **options)
-    mdata["rna"].X = dense(mdata["rna"])  # dense on disk
-    mdata.write_h5mu(tmp_path / "all.h5mu")
-    with mudata.set_options(pull_on_update=False):
-        backed = mudata.read_h5mu(tmp_path / "all.h5mu", backed="r")
-    result = pp.select_features(backed, **options)
-    assert names(result) == names(expected)
-    assert not result["atac"].isbacked
-    np.testing.assert_array_equal(dense(result["rna"]), dense(expected["rna"]))
-    np.testing.assert_array_equal(dense(result["atac"]), dense(expected["atac"]))
-    assert backed["atac"].X[:1].shape == (1, 24)  # the user's file is still open
-
-    mdata["atac"].write_h5ad(tmp_path / "atac.h5ad")
-    alone = anndata.read_h5ad(tmp_path / "atac.h5ad", backed="r")
-    options.pop("n_top_genes")
-    assert pp.select_features(alone, **options).var_names.tolist() == names(expected)["atac"]
-
-
-def test_a_gene_and_a_protein_may_share_a_name(mdata: MuData) -> None:
-    shared = mdata["protein"].copy()
-    shared.var_names = [f"gene{i}" for i in range(5)]
-    with mudata.set_options(pull_on_update=False), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        citeseq = MuData({"rna": mdata["rna"], "protein": shared})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        result = pp.select_features(citeseq, n_top_genes=8)
-    expected = pp.select_features(mdata["rna"], n_top_genes=8)
-    assert names(result)["rna"] == expected.var_names.tolist()
-    assert names(result)["protein"] == shared.var_names.tolist()
-    np.testing.assert_array_equal(dense(result["rna"]), dense(expected))
-    np.testing.assert_array_equal(dense(result["protein"]), dense(shared))
-
-
-def test_views_are_accepted(mdata: MuData) -> None:
-    options = {"n_top_genes": 8, "min_peak_fraction": 0.3}
-    expected = pp.select_features(mdata, indices=np.arange(10, 30), **options)
-    result = pp.select_features(mdata[10:30], **options)
-    assert names(result) == names(expected)
-    assert result.n_obs == 20
-
-
-def test_cells_without_a_modality_do_not_count(
-    mdata: MuData, join: Callable[[Any], MuData]
-) -> None:
-    mosaic = join({"rna": mdata["rna"][10:].copy(), "atac": mdata["atac"][:25][::-1].copy()})
-    train = mosaic.obs_names.get_indexer([f"cell{i}" for i in range(5, 20)])
-    result = pp.select_features(mosaic, n_top_genes=8, min_peak_fraction=0.3, indices=train)
-    both = {"rna": np.arange(10, 20), "atac": np.arange(5, 20)}
-    for key, rows in both.items():
-        alone = pp.select_features(mdata[key], n_top_genes=8, min_peak_fraction=0.3, indices=rows)
-        assert names(result)[key] == alone.var_names.tolist()
-    only_rna = mosaic.obs_names.get_indexer(["cell30", "cell31"])
-    with pytest.raises(ValueError, match="None of the given cells was measured in 'atac'"):
-        pp.select_features(mosaic, indices=only_rna)
-
-
-def test_layers_hold_the_counts(mdata: MuData) -> None:
-    expected = names(pp.select_features(mdata, n_top_genes=8))
-    for key in ("rna", "atac"):
-        mdata[key].layers["counts"] = mdata[key].X.copy()
-        mdata[key].X = mdata[key].X.copy()
-        mdata[key].X.data = np.log1p(mdata[key].X.data)
-    layers = {"rna": "counts", "atac": "counts"}
-    assert names(pp.select_features(mdata, n_top_genes=8, layers=layers)) == expected
-    alone = pp.select_features(mdata["rna"], n_top_genes=8, layers={"rna": "counts"})
-    assert alone.var_names.tolist() == expected["rna"]
-    with pytest.raises(ValueError, match="not a whole number"):
-        pp.select_features(mdata, n_top_genes=8)
-    with pytest.raises(ValueError, match="'raw'.* does not exist"):
-        pp.select_features(mdata, layers={"rna": "raw"})
-    with pytest.raises(ValueError, match="layers names"):
-        pp.select_features(mdata, layers={"gex": "counts"})
-
-
-def test_anndata_kind_is_told_by_features(mdata: MuData) -> None:
-    atac = pp.select_features(mdata["atac"], min_peak_fraction=0.5)
-    assert (
-        atac.var_names.tolist() == names(pp.select_features(mdata, min_peak_fraction=0.5))["atac"]
-    )
-    unnamed = mdata["atac"].copy()
-    unnamed.var_names = [f"peak{i}" for i in range(24)]
-    unnamed.var["feature_types"] = "Peaks"
-    assert pp.select_features(unnamed, min_peak_fraction=0.5).shape == atac.shape
-    proteins = mdata["protein"].copy()
-    proteins.var["feature_types"] = "Antibody Capture"
-    assert pp.select_features(proteins).shape == proteins.shape
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -298,19 +189,3 @@ def test_empty_cells_are_no_trouble(mdata: MuData) -> None:
         warnings.simplefilter("error")
         result = pp.select_features(mdata, n_top_genes=9)
     assert result["rna"].n_vars == 9
-
-
-def test_memory_follows_the_stored_values(
-    join: Callable[[Any], MuData], rng: np.random.Generator
-) -> None:
-    columns = rng.integers(40_000, size=240_000)
-    parts = (np.ones(240_000, dtype=np.float32), columns, np.arange(0, 240_001, 80))
-    matrix = sparse.csr_matrix(parts, shape=(3000, 40_000))
-    mdata = join({"atac": AnnData(matrix)})
-    size = matrix.data.nbytes + matrix.indices.nbytes
-    tracemalloc.start()
-    pp.select_features(mdata, indices=np.arange(2000))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 10 * size + 40_000 * 600  # names take hundreds of bytes each
-    assert peak < 0.3 * matrix.shape[0] * matrix.shape[1] * 4
