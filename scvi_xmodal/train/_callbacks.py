@@ -32,7 +32,7 @@ class RestoreBest(Callback):
         self.best_epoch: int | None = None
         self._weights: dict[str, torch.Tensor] = {}
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Copy the weights if the metric is the best so far."""
         value = trainer.callback_metrics.get(self.monitor)
         if value is not None and float(value) < self.best:
