@@ -22,17 +22,18 @@ class Design(NamedTuple):
 
     weights: tuple[float, float, float]
     """Relative weight of the linear, the squashed and the product part."""
-    signal_sd: float
-    """Standard deviation over cells of what the latent state adds to a linear predictor."""
+    scale: float
+    """Expected norm of a feature's loadings."""
     bias_sd: float
     """Standard deviation over features of their base level."""
 
 
-# RNA leans on products and ATAC on the linear part, so that neither direction is linear.
+# Products dominate, so that neither modality is a linear function of the other; enough of the
+# latent state enters linearly that it can be read off either.
 DESIGNS = {
-    "rna": Design(weights=(0.4, 1.0, 1.5), signal_sd=1.5, bias_sd=1.0),
-    "atac": Design(weights=(1.0, 1.0, 1.0), signal_sd=3.0, bias_sd=0.7),
-    "protein": Design(weights=(1.0, 1.0, 1.0), signal_sd=1.0, bias_sd=0.8),
+    "rna": Design(weights=(0.4, 1.0, 2.0), scale=2.5, bias_sd=1.0),
+    "atac": Design(weights=(0.8, 1.0, 1.5), scale=4.0, bias_sd=0.7),
+    "protein": Design(weights=(0.8, 1.0, 1.5), scale=1.5, bias_sd=0.8),
 }
 
 TYPICAL_DISPERSION = 5.0
@@ -102,7 +103,7 @@ def draw_link(
     """
     design = DESIGNS[modality]
     weights = np.repeat(design.weights, link.n_latent)
-    weights *= design.signal_sd / np.linalg.norm(weights)
+    weights *= design.scale / np.linalg.norm(weights)
     shape = (link.n_batches, link.n_features)
     return {
         "projection": rng.normal(size=(link.n_latent, 3 * link.n_latent)) / link.n_latent**0.5,

@@ -44,8 +44,8 @@ def synthetic(
 
     A cell's latent state :math:`z` is the centre of its cell type plus continuous variation
     within the type. Each modality sees it through features of its own,
-    :math:`\phi(z) = [z, \tanh(2zA), (zB)(zC)]`, so that neither modality is a linear function
-    of the other, and has the linear predictor
+    :math:`\phi(z) = [z, \tanh(2zA), \tanh((zB)(zC))]`, so that neither modality is a linear
+    function of the other, and has the linear predictor
     :math:`\eta = \mathrm{bias} + \phi(z)W + \mathrm{shift}_\mathrm{batch}`:
 
     - RNA: negative binomial with mean :math:`\mu = d L\,\mathrm{softmax}(\eta)` and variance

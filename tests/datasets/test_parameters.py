@@ -24,7 +24,7 @@ def test_link_has_the_shapes_and_the_spread_of_its_design(modality, rng):
     assert drawn["projection"].shape == (4, 12)
     assert drawn["loadings"].shape == (12, 3000)
     norms = np.linalg.norm(drawn["loadings"], axis=0)
-    assert np.sqrt(np.mean(norms**2)) == pytest.approx(DESIGNS[modality].signal_sd, rel=0.05)
+    assert np.sqrt(np.mean(norms**2)) == pytest.approx(DESIGNS[modality].scale, rel=0.05)
     assert drawn["bias"].std() == pytest.approx(DESIGNS[modality].bias_sd, rel=0.05)
     assert drawn["batch_shift"].std() == pytest.approx(0.5, rel=0.05)
 
@@ -32,7 +32,7 @@ def test_link_has_the_shapes_and_the_spread_of_its_design(modality, rng):
 def test_loadings_of_the_three_parts_follow_their_weights(rng):
     link = Link(n_latent=5, n_features=20_000, n_batches=1, batch_effect=0.0)
     parts = draw_link("rna", link, rng)["loadings"].reshape(3, -1).std(axis=1)
-    np.testing.assert_allclose(parts / parts[1], [0.4, 1.0, 1.5], rtol=0.03)
+    np.testing.assert_allclose(parts / parts[1], [0.4, 1.0, 2.0], rtol=0.03)
 
 
 @pytest.mark.parametrize("density", [0.003, 0.05, 0.6])

@@ -65,6 +65,13 @@ def test_density_and_depth_come_out_as_asked(density):
     assert np.median(mdata["rna"].X.toarray().sum(axis=1)) == pytest.approx(900, rel=0.05)
 
 
+def test_by_default_no_cell_is_empty_and_hardly_a_feature():
+    mdata = synthetic()
+    for adata in mdata.mod.values():
+        assert adata.X.sum(axis=1).min() > 0
+        assert (np.asarray(adata.X.sum(axis=0)) == 0).mean() < 0.02
+
+
 def test_counts_over_depth_approach_the_true_mean():
     mdata = synthetic(n_cells=4000, n_genes=40, n_peaks=60, n_proteins=10, n_batches=2)
     for modality in ("rna", "protein"):

@@ -14,7 +14,7 @@ def _by_hand(mdata, modality):
     names = list(mdata.uns["truth"]["batches"])
     profiles = []
     for z, batch in zip(mdata.obsm["truth_latent"], mdata.obs["batch"], strict=True):
-        features = np.concatenate([z, np.tanh(2 * z @ a), (z @ b) * (z @ c)])
+        features = np.concatenate([z, np.tanh(2 * z @ a), np.tanh((z @ b) * (z @ c))])
         eta = truth["bias"] + features @ truth["loadings"]
         eta = eta + truth["batch_shift"][names.index(batch)]
         if modality == "rna":
@@ -59,7 +59,7 @@ def test_features_of_one_latent_dimension(rng):
         [
             latent,
             np.tanh(2 * latent * projection[0, 0]),
-            latent**2 * projection[0, 1] * projection[0, 2],
+            np.tanh(latent**2 * projection[0, 1] * projection[0, 2]),
         ]
     )
     np.testing.assert_allclose(latent_features(latent, projection), expected)
