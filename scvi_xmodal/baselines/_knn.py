@@ -49,7 +49,7 @@ class KNN(Baseline):
 
     n_neighbors: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors={self.n_neighbors}: at least 1 is needed.")
 

@@ -64,7 +64,7 @@ class Ridge(Baseline):
     alpha: float | None = None
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.n_components < 1:
             raise ValueError(f"n_components={self.n_components}: at least 1 is needed.")
         if self.alpha is not None and self.alpha < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -132,7 +132,7 @@ def _world() -> tuple[int, int]:
 
 
 def paired_loader(
-    dataset: PairedDataset, *, batch_size: int, shuffle: bool, **options: object
+    dataset: PairedDataset, *, batch_size: int, shuffle: bool, **options: Any
 ) -> DataLoader:
     """Return a loader that asks the dataset for whole minibatches."""
     sampler = MinibatchSampler(len(dataset), batch_size=batch_size, shuffle=shuffle)

@@ -125,14 +125,14 @@ def _warn_if_empty(matrix: Any, modality: str) -> None:
         return  # on disk: the training statistics will see it
     reader = RowReader(matrix, n_features=matrix.shape[1])
     detected = np.zeros(matrix.shape[1])
-    per_cell = []
+    counts = []
     for block in reader.blocks():
         detected += np.bincount(block.indices, block.data > 0, minlength=detected.size)
         rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-        per_cell.append(np.bincount(rows, block.data > 0, minlength=block.shape[0]))
-    per_cell = np.concatenate(per_cell)
+        counts.append(np.bincount(rows, block.data > 0, minlength=block.shape[0]))
+    per_cell = np.concatenate(counts)
     for what, totals in (("features", detected), ("cells", per_cell)):
-        n_empty = int((totals == 0).sum())
+        n_empty = int(np.sum(totals == 0))
         if n_empty:
             warnings.warn(
                 f"{n_empty} of {totals.size} {what} of {modality!r} have no counts at all. They "

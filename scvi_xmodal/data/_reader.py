@@ -71,7 +71,7 @@ class RowReader:
         """Return rows as CSR of shape (n_rows, n_features), float32, indices sorted."""
         picked = sparse.csr_matrix(self._pick(rows))
         if self.position is not None:
-            picked = self._rename(picked)
+            picked = self._rename(picked, self.position)
         if picked.data.dtype != np.float32:
             picked = picked.astype(np.float32)
         if not picked.has_sorted_indices:
@@ -103,8 +103,8 @@ class RowReader:
         same = unique.size == rows.size and bool((inverse == np.arange(rows.size)).all())
         return picked if same else picked[inverse]
 
-    def _rename(self, picked: sparse.csr_matrix) -> sparse.csr_matrix:
-        columns = self.position[picked.indices]
+    def _rename(self, picked: sparse.csr_matrix, position: NDArray[np.int64]) -> sparse.csr_matrix:
+        columns = position[picked.indices]
         keep = columns >= 0
         kept = np.concatenate([[0], np.cumsum(keep)])
         indptr = kept[picked.indptr].astype(picked.indptr.dtype)

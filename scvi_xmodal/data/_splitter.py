@@ -61,7 +61,11 @@ class PairedDataSplitter(DataSplitter):
     ):
         if split is not None:
             kwargs["external_indexing"] = external_indexing(split, adata_manager.adata.n_obs)
-        batch_size = batch_size or settings.batch_size
+        batch_size = settings.batch_size if batch_size is None else batch_size
+        if batch_size < 2:
+            raise ValueError(
+                f"batch_size must be at least 2, got {batch_size}: batch norm needs several cells."
+            )
         with warnings.catch_warnings():
             # our sampler never yields a minibatch of one cell
             warnings.filterwarnings("ignore", message="Last batch will have a small size")

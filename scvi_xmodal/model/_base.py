@@ -14,7 +14,7 @@ from scvi.model.base import BaseModelClass
 
 from scvi_xmodal._compat import copy_views
 from scvi_xmodal._constants import FORMAT_VERSION
-from scvi_xmodal.data import RowReader, match_features
+from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
 from scvi_xmodal.model._files import check_manifest, write_manifest, written_aside
 from scvi_xmodal.model._setup import (
     COUNT_KEYS,
@@ -159,6 +159,8 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
         adata = self.adata if modality is None else self.adata.mod[modality]
         position = match_features(adata.var_names, spec.feature_names, modality=key)
         matrix = adata.X if layer is None else adata.layers[layer]
+        # once more, because people normalise in place after they have registered their data
+        check_counts(matrix, name=layer_name(modality or key, layer))
         found = position >= 0
         position[found] = spec.position[position[found]]
         return RowReader(matrix, position=position, n_features=spec.n_features)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scvi_xmodal.data import PairedDataSplitter, ReaderBlocks
+from scvi_xmodal.data import PairedDataSplitter, Pairs, ReaderBlocks, Split
 from scvi_xmodal.model._base import CrossModalModel
+from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.model._setup import specs_from_registry
-from scvi_xmodal.module import Architecture, ButterflyVAE, feature_statistics
-from scvi_xmodal.train import Phase, run_phase
+from scvi_xmodal.module import ButterflyVAE, feature_statistics
+from scvi_xmodal.train import Phase, extend_history, run_phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mudata import MuData
 
-    from scvi_xmodal._constants import Kind
-    from scvi_xmodal.data import Pairs, Split
-    from scvi_xmodal.module import KindDefaults
 
 _MIN_TRAINING_CELLS = 10
 
@@ -66,6 +63,7 @@ class Butterfly(CrossModalModel):
     (60, 20)
     """
 
+    history_: Any
     _module_cls = ButterflyVAE
     _data_splitter_cls = PairedDataSplitter
 
@@ -85,10 +83,10 @@ class Butterfly(CrossModalModel):
         if preset not in PRESETS:
             raise ValueError(f"preset={preset!r} is unknown; there are {list(PRESETS)}.")
         self._preset = PRESETS[preset]
-        settings = _settings(
+        settings = chosen_settings(
             self._preset.settings, gene_likelihood, atac_target, mask_rate, loss_weight
         )
-        self._architecture = _architecture(self._preset.architecture, architecture)
+        self._architecture = chosen_architecture(self._preset.architecture, architecture)
         specs = specs_from_registry(self.registry_, settings)
         self.specs = {spec.key: spec for spec in specs}
         n_batch = len(self._batch_names)
@@ -158,17 +156,22 @@ class Butterfly(CrossModalModel):
             split, readers, train_size, validation_size, dict(datasplitter_kwargs or {})
         )
         if pairs is not None:
+            if not isinstance(pairs, Pairs):
+                raise ValueError(
+                    f"pairs must be a Pairs, got {type(pairs).__name__}: "
+                    "scvi_xmodal.data.Pairs({'rna': rows, 'atac': rows})."
+                )
             pairs.check_against(split, self.specs, self.adata.n_obs)
-        self._fit_statistics(readers, split)
+        phases = self._phases(max_epochs, pretrain_epochs)
         trainer_kwargs.setdefault("early_stopping_patience", self._preset.patience)
         options = {
             key: value
             for key, value in dict(datasplitter_kwargs or {}).items()
             if key not in ("shuffle_set_split", "external_indexing")
         }
-        history = dict(self.history_ or {}) if self.is_trained_ else {}
-        for phase in self._phases(max_epochs, pretrain_epochs):
-            splitter = self._data_splitter_cls(
+        history: dict[str, Any] = dict(self.history_ or {}) if self.is_trained_ else {}
+        splitters = [
+            self._data_splitter_cls(
                 self.adata_manager,
                 {key: readers[key] for key in phase.modalities},
                 split=split,
@@ -177,6 +180,11 @@ class Butterfly(CrossModalModel):
                 batch_size=batch_size,
                 **options,
             )
+            for phase in phases
+        ]
+        if not self.statistics_fitted_:
+            self._fit_statistics(readers, split)
+        for phase, splitter in zip(phases, splitters, strict=True):
             own = run_phase(
                 self,
                 phase,
@@ -185,9 +193,9 @@ class Butterfly(CrossModalModel):
                 early_stopping=early_stopping,
                 **trainer_kwargs,
             )
-            _extend(history, own)
+            extend_history(history, own)
         self.history_ = history
-        self.is_trained_ = True
+        self.is_trained_ = self.statistics_fitted_ = True
 
     def _resolve_split(
         self,
@@ -198,8 +206,17 @@ class Butterfly(CrossModalModel):
         options: dict[str, Any],
     ) -> Split:
         """Return the split to use, drawn by scvi-tools' splitter if none was given."""
-        if split is not None and (train_size is not None or validation_size is not None):
-            raise ValueError("Give either split= or train_size= and validation_size=, not both.")
+        if split is not None and not isinstance(split, Split):
+            raise ValueError(
+                f"split must be a Split, got {type(split).__name__}: "
+                "scvi_xmodal.data.Split(train, validation, test), as pp.split returns."
+            )
+        sizes = (train_size, validation_size, options.get("external_indexing"))
+        if split is not None and any(size is not None for size in sizes):
+            raise ValueError(
+                "Give either split= or train_size=, validation_size= and external_indexing, not "
+                "both."
+            )
         if split is None:
             kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}
             if "external_indexing" in options:
@@ -220,8 +237,6 @@ class Butterfly(CrossModalModel):
         return split
 
     def _fit_statistics(self, readers: Mapping[str, Any], split: Split) -> None:
-        if self.statistics_fitted_:
-            return
         statistics = {
             key: feature_statistics(
                 ReaderBlocks(reader, split.train), n_features=self.specs[key].n_features
@@ -229,7 +244,6 @@ class Butterfly(CrossModalModel):
             for key, reader in readers.items()
         }
         self.module.fit_statistics(statistics)
-        self.statistics_fitted_ = True
 
     def _training_obs(self) -> Any:
         """Return the annotation that holds the batches."""
@@ -251,7 +265,10 @@ class Butterfly(CrossModalModel):
         ]
         adversarial = self._architecture.adversarial_weight > 0
         phases.append(Phase("integrative", self.module.paths, int(max_epochs), adversarial))
-        return [phase for phase in phases if phase.max_epochs > 0]
+        phases = [phase for phase in phases if phase.max_epochs > 0]
+        if not phases:
+            raise ValueError("There is nothing to train: max_epochs and pretrain_epochs are 0.")
+        return phases
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
         kwargs = dict(self._preset.plan_kwargs)
@@ -264,61 +281,10 @@ class Butterfly(CrossModalModel):
         return kwargs
 
 
-def _settings(
-    defaults: Mapping[Kind, KindDefaults],
-    gene_likelihood: str | None,
-    atac_target: str | None,
-    mask_rate: Mapping[str, float] | None,
-    loss_weight: Mapping[str, float] | None,
-) -> dict[Kind, KindDefaults]:
-    """Return the kinds' settings with the user's choices in place."""
-    settings = dict(defaults)
-    choices = (
-        ("gene_likelihood", gene_likelihood, "rna", _GENE_LIKELIHOODS),
-        ("atac_target", atac_target, "atac", _ATAC_TARGETS),
-    )
-    for name, value, kind, known in choices:
-        if value is None:
-            continue
-        if value not in known:
-            raise ValueError(f"{name}={value!r} is unknown; there are {list(known)}.")
-        settings[kind] = replace(settings[kind], **known[value])
-    for name, values, attribute in (
-        ("mask_rate", mask_rate, "mask_rate"),
-        ("loss_weight", loss_weight, "weight"),
-    ):
-        for kind, value in (values or {}).items():
-            if kind not in settings:
-                raise ValueError(f"{name} names {kind!r}; the kinds are {list(settings)}.")
-            settings[kind] = replace(settings[kind], **{attribute: float(value)})
-    return settings
-
-
-_GENE_LIKELIHOODS = {"nb": {"likelihood": "nb"}, "normal": {"likelihood": "normal"}}
-_ATAC_TARGETS = {
-    "binary": {"likelihood": "bernoulli", "transform": "tfidf"},
-    "tfidf": {"likelihood": "tfidf", "transform": "tfidf_max"},
-}
-
-
-def _architecture(default: Architecture, choices: Mapping[str, Any]) -> Architecture:
-    known = [field.name for field in fields(Architecture)]
-    unknown = [name for name in choices if name not in known]
-    if unknown:
+def _check_pairs(pairs: Any, split: Split, modalities: Mapping[str, Any], n_obs: int) -> None:
+    if not isinstance(pairs, Pairs):
         raise ValueError(
-            f"Butterfly has no argument {unknown[0]!r}; its architecture has {known}."
+            f"pairs must be a Pairs, got {type(pairs).__name__}: scvi_xmodal.data.Pairs({{'rna': "
+            "rows, ...})."
         )
-    return replace(default, **choices)
-
-
-def _extend(history: dict[str, Any], new: Mapping[str, Any]) -> None:
-    """Append a phase's history, epochs counting on where the phase was trained before."""
-    import pandas as pd
-
-    for name, values in new.items():
-        if name in history:
-            before = history[name]
-            values = values.set_axis(np.arange(len(before), len(before) + len(values)))
-            values.index.name = before.index.name
-            values = pd.concat([before, values])
-        history[name] = values
+    pairs.check_against(split, modalities, n_obs)

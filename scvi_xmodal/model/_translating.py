@@ -58,6 +58,15 @@ class TranslatingMixin:
     """
 
     specs: Mapping[str, ModalitySpec]
+    # what scvi-tools' base class and CrossModalModel bring along
+    adata: Any
+    device: Any
+    is_trained_: Any
+    module: Any
+    _batch_codes: Any
+    _batch_key: Any
+    _location: Any
+    _var: Any
 
     def translate(
         self,
@@ -154,7 +163,7 @@ class TranslatingMixin:
     ) -> Path:
         """Write the translation block by block and return its path."""
         shape = (request.query.n_obs, len(request.columns))
-        depths = []
+        depths: list[Any] = []
         with TranslationWriter(out, shape) as writer:
             for block in self._translate_blocks(request):
                 depths.append(block.pop("predicted_depth", None))
@@ -168,8 +177,8 @@ class TranslatingMixin:
         """Yield the translation of some rows at a time, features in the user's order."""
         module, device = self.module, self.device
         module.eval()
-        position = self.specs[request.target].position[request.columns]
-        position = torch.from_numpy(position).to(device)
+        positions = self.specs[request.target].position[request.columns]
+        position = torch.from_numpy(positions).to(device)
         for rows in request.row_blocks():
             counts = to_device(request.query.reader.sparse_rows(rows), device)
             total = None
@@ -183,7 +192,7 @@ class TranslatingMixin:
                 counts, request.source, request.target, batch=codes, total=total
             )
             block = {k: v.index_select(1, position).cpu().numpy() for k, v in layers.items()}
-            if request.depth == "predicted":
+            if total is not None and request.depth == "predicted":
                 block["predicted_depth"] = total.cpu().numpy()
             yield block
 
@@ -261,7 +270,11 @@ class TranslatingMixin:
 
 def to_device(rows: SparseRows, device: torch.device) -> SparseRows:
     """Move sparse rows to a device."""
-    return type(rows)(*(part.to(device) for part in rows[:3]), rows.n_columns)
+    return rows._replace(
+        values=rows.values.to(device),
+        columns=rows.columns.to(device),
+        offsets=rows.offsets.to(device),
+    )
 
 
 def _chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from scvi.module.base import BaseModuleClass, LossOutput
@@ -58,6 +58,14 @@ class ButterflyVAE(BaseModuleClass):
     [('atac', 'atac'), ('atac', 'rna'), ('rna', 'atac'), ('rna', 'rna')]
     """
 
+    # ModuleDicts, whose entries' types torch does not tell
+    transforms: Any
+    encoders: Any
+    decoders: Any
+    pretraining_translators: Any
+    discriminators: Any
+    depth_predictors: Any
+
     def __init__(
         self,
         specs: Sequence[ModalitySpec],
@@ -85,7 +93,7 @@ class ButterflyVAE(BaseModuleClass):
                 n_batch=n_batch,
                 output_batch_norm=a.output_batch_norm,
             )
-        heads = {
+        heads: dict[str, Any] = {
             "n_embedding": a.n_embedding,
             "n_latent": a.n_latent,
             "head_activation": a.head_activation,
@@ -117,25 +125,21 @@ class ButterflyVAE(BaseModuleClass):
             self.transforms[key].fit(own)
             self.decoders[key].likelihood.fit(own)
         for source, target in self.paths if paired else ():
-            totals = (
-                statistics[target].depth
-                if self.specs[target].settings.likelihood == "bernoulli"
-                else statistics[target].library
-            )
+            totals = self.decoders[target].likelihood.totals_of(statistics[target])
             self.depth_predictors[f"{source}_to_{target}"].fit(statistics[source], totals)
 
     def _get_inference_input(
-        self, tensors: Mapping[str, object], paths: Sequence[Path] | None = None, **kwargs: object
-    ) -> dict[str, object]:
+        self, tensors: Mapping[str, Any], paths: Sequence[Path] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         sources = dict.fromkeys(source for source, _ in paths or self.paths)
         return {"counts": {key: tensors[key] for key in sources}}
 
     def _get_generative_input(
         self,
-        tensors: Mapping[str, object],
-        inference_outputs: Mapping[str, object],
-        **kwargs: object,
-    ) -> dict[str, object]:
+        tensors: Mapping[str, Any],
+        inference_outputs: Mapping[str, Any],
+        **kwargs: Any,
+    ) -> dict[str, Any]:
         batch = {key: tensors.get(f"{key}_batch") for key in self.specs}
         return {"z": inference_outputs["z"], "batch": batch}
 
@@ -147,7 +151,7 @@ class ButterflyVAE(BaseModuleClass):
 
     def inference(
         self, counts: Mapping[str, SparseRows], paths: Sequence[Path] | None = None
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """Encode the sources; latents are samples in training and means otherwise."""
         translator = self.translator_of(paths or self.paths)
         x = {key: self.transforms[key](rows) for key, rows in counts.items()}
@@ -161,7 +165,7 @@ class ButterflyVAE(BaseModuleClass):
         z: Mapping[str, torch.Tensor],
         batch: Mapping[str, torch.Tensor | None],
         paths: Sequence[Path] | None = None,
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """Translate latents into each target's embeddings and the decoder's hidden units."""
         paths = paths or self.paths
         translator = self.translator_of(paths)
@@ -178,9 +182,9 @@ class ButterflyVAE(BaseModuleClass):
 
     def loss(
         self,
-        tensors: Mapping[str, object],
-        inference_outputs: Mapping[str, object],
-        generative_outputs: Mapping[str, object],
+        tensors: Mapping[str, Any],
+        inference_outputs: Mapping[str, Any],
+        generative_outputs: Mapping[str, Any],
         kl_weight: float | torch.Tensor = 1.0,
     ) -> LossOutput:
         """Return the mean over cells of the weighted losses; reconstruction is unweighted."""
@@ -211,8 +215,8 @@ class ButterflyVAE(BaseModuleClass):
         self,
         target: str,
         hidden: torch.Tensor,
-        tensors: Mapping[str, object],
-        x: Mapping[str, object],
+        tensors: Mapping[str, Any],
+        x: Mapping[str, Any],
     ) -> torch.Tensor:
         counts = tensors[target]
         own = x[target] if target in x else self.transforms[target](counts)
@@ -288,6 +292,6 @@ class ButterflyVAE(BaseModuleClass):
         """Return the target's total to expect for source counts, of shape (n_cells,)."""
         return self.depth_predictors[f"{source}_to_{target}"](counts)
 
-    def sample(self, *args: object, **kwargs: object) -> torch.Tensor:
+    def sample(self, *args: object, **kwargs: Any) -> torch.Tensor:
         """Not part of this model's vocabulary: draw latents and give them to `translate`."""
         raise TypeError("ButterflyVAE has no sample(); use translate(..., z=qz.sample()).")

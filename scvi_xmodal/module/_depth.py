@@ -34,7 +34,9 @@ class DepthPredictor(nn.Module):
     1.946
     """
 
-    def __init__(self):
+    coefficients: torch.Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("coefficients", torch.zeros(3))
 

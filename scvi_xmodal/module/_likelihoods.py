@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scvi_xmodal.module._statistics import positive_median
 from scvi_xmodal.nn import BlockedLinear
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Likelihood(nn.Module, ABC):
         at 0 and the layer is not fused with the loss.
     """
 
+    median_total: torch.Tensor
+
     def __init__(self, spec: ModalitySpec, *, use_batch_norm: bool = False):
         super().__init__()
         initial_scale = 1.0 if use_batch_norm else _INITIAL_SCALE
@@ -44,7 +47,7 @@ class Likelihood(nn.Module, ABC):
 
     def fit(self, statistics: FeatureStatistics) -> None:
         """Start the output biases at the training cells' base rates."""
-        self.median_total.fill_(self.median_of(statistics))
+        self.median_total.fill_(positive_median(self.totals_of(statistics)))
         if self.norm is None:
             bias = torch.from_numpy(self.initial_bias(statistics)).to(self.output.bias)
             self.output.bias.data.copy_(bias)
@@ -54,20 +57,16 @@ class Likelihood(nn.Module, ABC):
         outputs = self.output(hidden)
         return outputs if self.norm is None else self.norm(outputs)
 
-    def median_of(self, statistics: FeatureStatistics) -> float:
-        """Return the median total that predictions refer to."""
-        return statistics.median_library
-
-    def totals(self, counts: SparseRows) -> torch.Tensor:
-        """Return each cell's total, the scale that the likelihood factors out, (n_cells,)."""
-        return counts.row_sums()
+    def totals_of(self, statistics: FeatureStatistics) -> np.ndarray:
+        """Return each training cell's total: what the likelihood factors out, (n_cells,)."""
+        return statistics.library
 
     @abstractmethod
     def initial_bias(self, statistics: FeatureStatistics) -> np.ndarray:
         """Return the output bias at the base rates, of shape (n_features,)."""
 
     @abstractmethod
-    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: object) -> torch.Tensor:
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         """Return the negative log-likelihood of each row, of shape (n_sources * n_cells,).
 
         Parameters
@@ -114,7 +113,7 @@ class NegativeBinomial(Likelihood):
         total = statistics.count_sum.sum() + statistics.count_sum.size
         return np.log((statistics.count_sum + 1) / total)
 
-    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: object) -> torch.Tensor:
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         n_sources = hidden.shape[0] // max(counts.n_rows, 1)
         library = counts.row_sums().clamp(min=1).repeat(n_sources)
         log_mu = F.log_softmax(self.outputs(hidden), dim=1) + library.log()[:, None]
@@ -151,17 +150,15 @@ class Bernoulli(Likelihood):
     The published model has neither a depth nor binary targets (``atac_target="tfidf"``).
     """
 
-    def median_of(self, statistics: FeatureStatistics) -> float:
-        return statistics.median_depth
-
-    def totals(self, counts: SparseRows) -> torch.Tensor:
-        return counts.row_counts()
+    def totals_of(self, statistics: FeatureStatistics) -> np.ndarray:
+        """Return each training cell's number of open peaks, of shape (n_cells,)."""
+        return statistics.depth
 
     def initial_bias(self, statistics: FeatureStatistics) -> np.ndarray:
         fraction = (statistics.n_detected + 0.5) / (statistics.n_cells + 1)
         return np.log(fraction) - np.log1p(-fraction)
 
-    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: object) -> torch.Tensor:
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         target = counts.binarized()
         offset = self._offset(target.row_sums())
         if self.norm is None:
@@ -199,7 +196,7 @@ class TfIdfBernoulli(Likelihood):
         mean = np.clip(mean, 1e-6, 1 - 1e-6)
         return np.log(mean) - np.log1p(-mean)
 
-    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: SparseRows) -> torch.Tensor:
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         # a held-out cell may be shallower than all training cells and exceed their maximum
         x = x.with_values(x.values.clamp(max=1))
         if self.norm is None:
@@ -238,7 +235,7 @@ class Normal(Likelihood):
         outputs = super().outputs(hidden)
         return F.leaky_relu(outputs, 0.01) if self.rectify else outputs
 
-    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: object) -> torch.Tensor:
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         dense = x if isinstance(x, torch.Tensor) else x.to_dense()
         n_sources = hidden.shape[0] // max(counts.n_rows, 1)
         return (dense.repeat(n_sources, 1) - self.outputs(hidden)).square().sum(1)

@@ -37,6 +37,8 @@ class Encoder(nn.Module):
         settings = spec.settings
         n_hidden = settings.n_hidden * len(spec.blocks)
         self.mask = Mask(settings.mask_rate)
+        self.first: nn.Module
+        n_dense_input: int | None
         if settings.sparse_input:
             self.first = BlockedSparseLinear(spec.blocks, settings.n_hidden)
             n_dense_input = None
@@ -87,6 +89,7 @@ class Decoder(nn.Module):
     def forward(self, embedding: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
         """Map embeddings (n_cells, n_embedding) and batches (n_cells,) to hidden units."""
         if self.n_batch:
+            assert batch is not None  # the model gives batches wherever it knows any
             one_hot = F.one_hot(batch, self.n_batch).to(embedding.dtype)
             embedding = torch.cat([embedding, one_hot], dim=1)
         return self.hidden(embedding)

@@ -53,12 +53,12 @@ class FeatureStatistics:
     @property
     def median_library(self) -> float:
         """Median total count over the training cells that have any."""
-        return _positive_median(self.library)
+        return positive_median(self.library)
 
     @property
     def median_depth(self) -> float:
         """Median number of detected features over the training cells that have any."""
-        return _positive_median(self.depth)
+        return positive_median(self.depth)
 
     @property
     def idf(self) -> NDArray[np.float64]:
@@ -85,16 +85,17 @@ def feature_statistics(blocks: Iterable[csr_matrix], *, n_features: int) -> Feat
     array([1., 5.])
     """
     count_sum, n_detected = np.zeros(n_features), np.zeros(n_features)
-    library, depth = [], []
+    libraries, depths = [], []
     for block in blocks:
         open_rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
         detected = block.data > 0
         count_sum += np.bincount(block.indices, block.data, minlength=n_features)
         n_detected += np.bincount(block.indices, detected, minlength=n_features)
-        library.append(np.bincount(open_rows, block.data, minlength=block.shape[0]))
-        depth.append(np.bincount(open_rows, detected, minlength=block.shape[0]))
-    library, depth = np.concatenate(library), np.concatenate(depth)
-    second = _SecondPass(n_features, _positive_median(library), n_detected, library.size)
+        libraries.append(np.bincount(open_rows, block.data, minlength=block.shape[0]))
+        depths.append(np.bincount(open_rows, detected, minlength=block.shape[0]))
+    library = np.concatenate(libraries).astype(np.float64)
+    depth = np.concatenate(depths).astype(np.float64)
+    second = _SecondPass(n_features, positive_median(library), n_detected, library.size)
     for block in blocks:
         second.add(block)
     return FeatureStatistics(
@@ -148,6 +149,7 @@ def inverse_document_frequency(
     return np.where(n_detected > 0, idf, 0.0)
 
 
-def _positive_median(totals: NDArray[np.float64]) -> float:
+def positive_median(totals: NDArray[np.float64]) -> float:
+    """Return the median of the totals above 0, or 1 if there are none."""
     positive = totals[totals > 0]
     return float(np.median(positive)) if positive.size else 1.0

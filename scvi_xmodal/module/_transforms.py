@@ -40,6 +40,8 @@ class LogNormalize(InputTransform):
     scButterfly and BABEL (Methods, "preprocessing") do the same with the median of all cells.
     """
 
+    median_library: torch.Tensor
+
     def __init__(self, spec: ModalitySpec):
         super().__init__(spec)
         self.register_buffer("median_library", torch.tensor(1.0))
@@ -62,6 +64,8 @@ class TfIdf(InputTransform):
     largest value, which one shallow cell decides and which leaves inputs near 0; ``scale="mean"``
     (the default) divides by the mean over stored values, ``scale="max"`` as published.
     """
+
+    idf: torch.Tensor
 
     def __init__(self, spec: ModalitySpec, *, scale: str = "mean"):
         super().__init__(spec)

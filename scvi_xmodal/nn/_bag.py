@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch.autograd.function import once_differentiable
-
-if TYPE_CHECKING:
-    from torch.autograd.function import FunctionCtx
 
 
 def bag_product(
@@ -65,7 +62,7 @@ class _BagProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         values: torch.Tensor,
         columns: torch.Tensor,
         offsets: torch.Tensor,
@@ -76,7 +73,7 @@ class _BagProduct(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
         values, columns, offsets, weight = ctx.saved_tensors
         grad_values = grad_weight = None
         if ctx.needs_input_grad[0]:

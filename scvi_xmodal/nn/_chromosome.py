@@ -43,6 +43,8 @@ class BlockedSparseLinear(nn.Module):
     torch.Size([4, 6])
     """
 
+    borders: torch.Tensor
+
     def __init__(self, blocks: Sequence[int], n_output: int):
         super().__init__()
         self.blocks = _checked(blocks)
@@ -93,6 +95,8 @@ class BlockedLinear(nn.Module):
     >>> BlockedLinear(blocks=(6, 4), n_input=3)(torch.zeros(2, 6)).shape
     torch.Size([2, 10])
     """
+
+    borders: torch.Tensor
 
     def __init__(self, blocks: Sequence[int], n_input: int, *, scale: float = 1.0):
         super().__init__()

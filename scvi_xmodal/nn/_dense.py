@@ -46,9 +46,7 @@ class DenseLayer(nn.Module):
         dropout_rate: float = 0.0,
     ):
         super().__init__()
-        self.linear = nn.Identity() if n_input is None else nn.Linear(n_input, n_output)
-        if n_input is not None:
-            nn.init.xavier_uniform_(self.linear.weight)
+        self.linear = nn.Identity() if n_input is None else _xavier_linear(n_input, n_output)
         self.norm = nn.BatchNorm1d(n_output) if use_batch_norm else nn.Identity()
         self.activation = nn.Identity() if negative_slope is None else nn.LeakyReLU(negative_slope)
         self.dropout = nn.Dropout(dropout_rate) if dropout_rate else nn.Identity()
@@ -56,3 +54,9 @@ class DenseLayer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map inputs (n_rows, n_input) to outputs (n_rows, n_output)."""
         return self.dropout(self.activation(self.norm(self.linear(x))))
+
+
+def _xavier_linear(n_input: int, n_output: int) -> nn.Linear:
+    linear = nn.Linear(n_input, n_output)
+    nn.init.xavier_uniform_(linear.weight)
+    return linear

@@ -44,6 +44,7 @@ class Discriminator(nn.Module):
         super().__init__()
         if n_layers not in (1, 2):
             raise ValueError(f"A discriminator has 1 or 2 layers, got {n_layers}.")
+        self.layers: nn.Module
         if n_layers == 1:
             self.layers = DenseLayer(n_embedding, 1, negative_slope=None)
         else:

@@ -10,8 +10,6 @@ from torch.autograd.function import once_differentiable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch.autograd.function import FunctionCtx
-
 _CPU_TILE = 1536
 """Outputs computed at a time on CPU, so that a tile of logits stays in the cache."""
 
@@ -58,7 +56,7 @@ def softplus_sum(
 class _SoftplusSum(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         hidden: torch.Tensor,
         weight: torch.Tensor,
         bias: torch.Tensor,
@@ -77,13 +75,12 @@ class _SoftplusSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, upstream: torch.Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[Any, ...]:
         hidden, weight, bias, offset, *ready = ctx.saved_tensors
         if ready and bool((upstream == upstream[0]).all()):
-            gradients = [g * upstream[0] for g in ready]
-        else:
-            _, gradients = _visit(hidden, weight, bias, offset, ctx.blocks, upstream)
-        return *gradients, None, None
+            return *(g * upstream[0] for g in ready), None, None
+        _, gradients = _visit(hidden, weight, bias, offset, ctx.blocks, upstream)
+        return *(gradients or ()), None, None
 
 
 def _visit(

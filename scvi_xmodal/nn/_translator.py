@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -61,7 +61,9 @@ class Translator(nn.Module):
         head_activation: bool = False,
     ):
         super().__init__()
-        options = {} if head_activation else {"use_batch_norm": False, "negative_slope": None}
+        options: dict[str, Any] = (
+            {} if head_activation else {"use_batch_norm": False, "negative_slope": None}
+        )
         sources = list(sources)
         self.mean = nn.ModuleDict(
             {s: DenseLayer(n_embedding, n_latent, **options) for s in sources}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scvi_xmodal.train._adversarial import AdversarialPathsPlan
 from scvi_xmodal.train._callbacks import PhaseProgressBar, RestoreBest, StopOnNaN
+from scvi_xmodal.train._history import extend_history
 from scvi_xmodal.train._paths import PathsPlan
 from scvi_xmodal.train._phases import MONITOR, Phase, run_phase
 from scvi_xmodal.train._sums import LossSums
@@ -17,5 +18,6 @@ __all__ = [
     "PhaseProgressBar",
     "RestoreBest",
     "StopOnNaN",
+    "extend_history",
     "run_phase",
 ]

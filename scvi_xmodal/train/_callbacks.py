@@ -65,8 +65,9 @@ class StopOnNaN(Callback):
         if not math.isfinite(loss):
             raise ValueError(
                 f"The training loss became {loss} in epoch {trainer.current_epoch} of "
-                f"phase {self.phase!r}. Lower the learning rate, plan_kwargs={{'lr': 1e-4}}, or "
-                "clip gradients, plan_kwargs={'max_grad_norm': 5}."
+                f"phase {self.phase!r}. Make a new model, whose weights are numbers again, and "
+                "lower the learning rate, plan_kwargs={'lr': 1e-4}, or clip gradients, "
+                "plan_kwargs={'max_grad_norm': 5}."
             )
 
 

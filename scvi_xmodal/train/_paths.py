@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,6 +45,11 @@ class PathsPlan(TrainingPlan):
         Largest L2 norm of the gradient; by default it is not clipped.
     **kwargs
         Keywords of :class:`scvi.train.TrainingPlan`.
+
+    Raises
+    ------
+    ValueError
+        If a keyword is unknown; scvi-tools' plan would hand it on to the loss.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class PathsPlan(TrainingPlan):
         max_grad_norm: float | None = None,
         **kwargs: Any,
     ):
+        _check_known(kwargs)
         super().__init__(
             module,
             lr=lr,
@@ -124,7 +131,21 @@ class PathsPlan(TrainingPlan):
         )
 
 
-def fused_adam(parameters: list[nn.Parameter], **options: float) -> torch.optim.Adam:
+def _check_known(kwargs: Mapping[str, Any]) -> None:
+    known = [
+        name
+        for plan in (PathsPlan, TrainingPlan)
+        for name, parameter in signature(plan).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "paths"
+    ]
+    for name in kwargs:
+        if name not in known:
+            raise ValueError(
+                f"plan_kwargs has an unknown key {name!r}; known are {sorted(known)}."
+            )
+
+
+def fused_adam(parameters: list[nn.Parameter], **options: Any) -> torch.optim.Adam:
     """Return Adam, updating all parameters in one kernel where the device can."""
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
     return torch.optim.Adam(parameters, fused=fused, **options)

@@ -27,7 +27,7 @@ class LossSums:
     3.0
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sums: dict[str, torch.Tensor] = {}
         self._n_cells = 0
 
