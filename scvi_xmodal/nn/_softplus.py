@@ -29,7 +29,7 @@ def softplus_sum(
     made tile by tile and dropped again; where gradients are wanted they are formed in the same
     visit, so the matrix of shape (n_rows, n_features) never exists. Exact up to rounding: two
     neighbouring :math:`\sigma(-l)` are multiplied before the logarithm, which halves their
-    number (the sum of a pair saturates at 85).
+    number (in single precision the sum of a pair saturates at 85).
 
     Parameters
     ----------

@@ -25,8 +25,8 @@ class Translator(nn.Module):
     every target one output block that all sources share.
 
     As published, both heads end in batch norm and LeakyReLU (``head_activation=True``); then
-    the log-variance is never below -0.03 and the posterior's s.d. never below .98. By default
-    the heads are linear and the log-variance is held within +-10.
+    the log-variance is hardly ever below -0.1 and the posterior's s.d. stays close to 1 or above.
+    By default the heads are linear and the log-variance is held within +-10.
 
     Parameters
     ----------
