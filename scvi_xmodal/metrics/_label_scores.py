@@ -99,8 +99,8 @@ def measured_profile(comparison: Comparison) -> Any:
     r"""Return the measured cells as one would cluster them.
 
     RNA and protein as they are scaled, ATAC by the paper's TF-IDF,
-    :math:`\frac{b_{ij}}{\sum_k b_{ik}} \ln\left(1 + \frac{n}{\sum_l b_{lj}}\right)`: of what
-    is open alone, the depth of cells decides (cortex set: AMI .00 without, .06 with it).
+    :math:`\frac{b_{ij}}{\sum_k b_{ik}} \ln\left(1 + \frac{n}{\sum_l b_{lj}}\right)`:
+    by what is open alone, cells would be grouped by their depth.
     """
     truth = comparison.truth.matrix
     if comparison.kind != "atac":

@@ -123,7 +123,7 @@ def _calibration(truth: Any, prediction: Any, name: str) -> Row:
     if not is_probability(prediction):
         warnings.warn(
             f"Prediction {name!r} leaves [0, 1], so it is no probability: its calibration is NaN.",
-            stacklevel=4,
+            stacklevel=5,
         )
         return {"calibration_error": float("nan"), "calibration_ratio": float("nan")}
     found = calibration(truth, prediction)

@@ -12,6 +12,7 @@ from anndata import AnnData
 from scipy import sparse, stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from scvi_xmodal.baselines import Mean
 from scvi_xmodal.metrics import calibration, evaluate_translation
 
 COLUMNS = {
@@ -231,6 +232,16 @@ def test_a_prediction_called_mean_takes_the_place(rna):
     table = run(rna)
     assert list(table.index) == ["mean", "measured"]
     assert table.loc["mean", "pearson_gene"] > 0.1
+
+
+@pytest.mark.parametrize("target", ["rna", "atac", "protein"])
+def test_row_mean_is_the_mean_baseline(synthetic_mdata, target):
+    source = "atac" if target == "rna" else "rna"
+    training, test = synthetic_mdata[:200], synthetic_mdata[200:]
+    baseline = Mean().fit(synthetic_mdata, indices=range(200))
+    translated = baseline.translate(test[source].copy(), source=source, target=target)
+    table = evaluate_translation(translated, test, reference=training)
+    np.testing.assert_allclose(table.loc["prediction"], table.loc["mean"], rtol=1e-5, atol=1e-7)
 
 
 def test_values_outside_probabilities_have_no_calibration(atac):
