@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._chunks import ChunkedPairs
     from scvi_xmodal.data._counts import check_counts
     from scvi_xmodal.data._dataset import MinibatchSampler, PairedDataset, paired_loader
-    from scvi_xmodal.data._fields import CountsField, MuDataCountsField, layer_name
+    from scvi_xmodal.data._fields import (
+        CountsField,
+        MuDataCountsField,
+        layer_name,
+        layer_names,
+    )
     from scvi_xmodal.data._matching import check_unique, match_features
     from scvi_xmodal.data._modalities import find_modalities, kind_of
     from scvi_xmodal.data._pairs import Pairs
@@ -32,6 +37,7 @@ _HOME = {
     "CountsField": "_fields",
     "MuDataCountsField": "_fields",
     "layer_name": "_fields",
+    "layer_names": "_fields",
     "check_unique": "_matching",
     "match_features": "_matching",
     "find_modalities": "_modalities",
@@ -67,6 +73,7 @@ __all__ = [
     "find_modalities",
     "kind_of",
     "layer_name",
+    "layer_names",
     "match_features",
     "open_backed",
     "paired_loader",

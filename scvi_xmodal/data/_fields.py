@@ -50,7 +50,7 @@ class CountsField(LayerField):
         """Raise a ``ValueError`` unless the layer is there and holds counts."""
         name = layer_name(self.modality, self.attr_key)
         if self.attr_key is not None and self.attr_key not in adata.layers:
-            raise ValueError(f"{name} does not exist; the layers are {list(adata.layers)}.")
+            raise ValueError(f"{name} does not exist; the layers are {layer_names(adata)}.")
         if adata.n_obs == 0 or adata.n_vars == 0:
             raise ValueError(f"{name} has shape {adata.shape}: there is nothing to train on.")
         check_unique(adata.var_names, name=f"The features of {self.modality!r}")
@@ -89,6 +89,11 @@ MuDataCountsField = MuDataWrapper(CountsField)
 def layer_name(modality: str, layer: str | None) -> str:
     """Return how messages call a modality's matrix."""
     return f"{modality}.X" if layer is None else f"{modality}.layers[{layer!r}]"
+
+
+def layer_names(adata: AnnData) -> list[str]:
+    """Return the names of the layers; anndata 0.13 counts ``X`` among them, named ``None``."""
+    return [name for name in adata.layers if name is not None]
 
 
 def chromosomes_of(adata: AnnData) -> NDArray[np.object_] | None:

@@ -10,7 +10,7 @@ import pandas as pd
 from mudata import MuData
 
 from scvi_xmodal.data._counts import check_counts
-from scvi_xmodal.data._fields import layer_name
+from scvi_xmodal.data._fields import layer_name, layer_names
 from scvi_xmodal.data._matching import check_unique, match_features
 from scvi_xmodal.data._modalities import find_modalities, kind_of
 from scvi_xmodal.data._reader import RowReader
@@ -83,7 +83,7 @@ def read_query(
         raise ValueError("The query has no cells.")
     if layer is not None and layer not in adata.layers:
         raise ValueError(
-            f"{name} does not exist; the query's layers are {list(adata.layers)}. The model was "
+            f"{name} does not exist; the query's layers are {layer_names(adata)}. The model was "
             f"set up with counts in layer {layer!r}."
         )
     check_unique(adata.var_names, name="The query's features")
@@ -140,7 +140,8 @@ def _annotation(query: AnnData | MuData, adata: AnnData, batch_key: str | None) 
         # older MuData repeats the modalities' columns as "rna:column"
         if not _is_internal(name) and str(name).split(":")[0] not in query.mod
     ]
-    places = [query.obs[shared], *(other.obs.filter([batch_key]) for other in query.mod.values())]
+    others = [other.obs for other in query.mod.values() if batch_key in other.obs]
+    places = [query.obs[shared], *(other[[batch_key]] for other in others)]
     for place in places:
         further = place[[name for name in place if name not in obs]]
         obs = obs.join(further.reindex(obs.index))

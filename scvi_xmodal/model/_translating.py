@@ -304,7 +304,8 @@ def _given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
             )
         return None
     try:
-        totals = np.asarray(depth, dtype=np.float32)
+        # a copy: torch takes no read-only arrays, as columns of pandas 3 are
+        totals = np.array(depth, dtype=np.float32)
     except (TypeError, ValueError):
         totals = np.empty(0, dtype=np.float32)
     if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():

@@ -11,7 +11,7 @@ from anndata import AnnData
 from scipy import sparse
 from scvi.data import AnnDataManager
 
-from scvi_xmodal.data import CountsField, layer_name
+from scvi_xmodal.data import CountsField, layer_name, layer_names
 from scvi_xmodal.data._fields import chromosomes_of
 
 LAYOUTS = ("csr_array", "csc_array", "csc_matrix", "dense", "h5ad_csr", "h5ad_dense")
@@ -130,6 +130,13 @@ class TestTransfer:
     def test_missing_features_are_named(self):
         with pytest.raises(ValueError, match=r"lack 1 of the model's 3 'atac'.*chr1:30-40"):
             _field().transfer_field(self._state(), _atac([self.names[0], self.names[2]]))
+
+
+def test_layer_names_leave_x_out():
+    adata = _atac(["a", "b"])
+    assert layer_names(adata) == []
+    adata.layers["counts"] = adata.X
+    assert layer_names(adata) == ["counts"]
 
 
 def test_layer_name():

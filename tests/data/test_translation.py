@@ -6,7 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from scvi_xmodal.data import translation, translation_record
+from scvi_xmodal.data import layer_names, translation, translation_record
 
 RECORD = {"source": "atac", "target": "rna", "target_kind": "rna", "model": "Some"}
 
@@ -28,7 +28,7 @@ def test_parts_go_where_the_contract_says(tmp_path):
     var = pd.DataFrame({"chrom": ["chr1"] * 3}, index=["p1", "p2", "p3"])
     result = translation(layers, obs=obs, var=var, record=_record(depth="median"))
     np.testing.assert_array_equal(result.X, layers["X"])
-    assert list(result.layers) == ["mean"]
+    assert layer_names(result) == ["mean"]
     pd.testing.assert_frame_equal(result.obs, obs)
     pd.testing.assert_frame_equal(result.var, var)
     result.obs["new"] = 1

@@ -10,7 +10,7 @@ import pytest
 import scvi
 
 import scvi_xmodal as xm
-from scvi_xmodal.data import Split
+from scvi_xmodal.data import Split, layer_names
 from scvi_xmodal.model import Butterfly
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def snapshot() -> Callable[[AnnData | MuData], bytes]:
         if hasattr(data, "mod"):
             parts += [(key, freeze(adata)) for key, adata in data.mod.items()]
         else:
-            matrices = {"X": data.X, **data.layers}
+            matrices = {"X": data.X, **{name: data.layers[name] for name in layer_names(data)}}
             parts += [(name, _matrix(matrix)) for name, matrix in matrices.items()]
         return pickle.dumps(parts)
 

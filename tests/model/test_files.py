@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -37,8 +38,8 @@ class TestManifest:
         assert manifest["format_version"] == FORMAT_VERSION
         assert manifest["model"] == "Butterfly"
         assert manifest["versions"]["scvi-xmodal"] == xm.__version__
-        assert manifest["versions"]["scvi-tools"] == scvi.__version__
-        assert manifest["versions"]["torch"] == torch.__version__
+        for name in ("scvi-tools", "torch", "anndata", "mudata"):
+            assert manifest["versions"][name] == version(name)
 
     def test_newer_format(self, saved):
         _edit(saved, format_version=FORMAT_VERSION + 1)
