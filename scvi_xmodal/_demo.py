@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import resource
 import sys
-import textwrap
 import time
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from scvi_xmodal._demo_report import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,15 +29,10 @@ UNASSIGNED = "Mis"
 FILES = ("rna_from_atac.h5ad", "atac_from_rna.h5ad", "scores.csv", "umap.png", "training.png")
 
 _MODEL = "Butterfly"
+_NAMES = {"rna": "RNA", "atac": "ATAC"}
 _QUICK: dict[str, Any] = {"pretrain_epochs": 3, "max_epochs": 6}
 _FULL: dict[str, Any] = {}
 _DIRECTIONS: tuple[tuple[Kind, Kind], ...] = (("atac", "rna"), ("rna", "atac"))
-_SHOWN = {
-    "rna": ["pearson_gene", "pearson_cell", "pearson_flat", "rmse", "ari", "ami", "nmi"],
-    "atac": ["auroc_peak", "ap_peak", "auroc_cell", "auroc_flat", "ari", "ami", "nmi"],
-}
-_LEADING = {"rna": ("pearson_gene", "Pearson", "gene"), "atac": ("auroc_peak", "AUROC", "peak")}
-_NAMES = {"rna": "RNA", "atac": "ATAC"}
 _DEPTH = "predicted_depth"
 _DEPTH_LAYER = "at_predicted_depth"
 
@@ -86,7 +81,7 @@ def run_demo(out: str | Path, *, quick: bool = False, seed: int = 0) -> pd.DataF
         If ``out`` cannot be written to.
     """
     started = time.perf_counter()
-    with _quiet(), _folder(out) as folder:
+    with _quiet(), _folder(out) as folder, _one_thread():
         mdata, split = _data(seed)
         model = _trained(mdata, split, quick=quick, seed=seed)
         directions = [_translated(model, mdata, split, *pair) for pair in _DIRECTIONS]
@@ -94,7 +89,7 @@ def run_demo(out: str | Path, *, quick: bool = False, seed: int = 0) -> pd.DataF
         _say("4/4", "drawing and writing")
         _write(folder, directions, scores)
         _draw(folder, directions, mdata, split, model, seed)
-    _report(scores, Path(out), started)
+    report(scores, [Path(out) / name for name in FILES], model=_MODEL, started=started)
     return scores
 
 
@@ -213,46 +208,6 @@ def _draw(
     figure.savefig(folder / "training.png", dpi=150)
 
 
-def _report(scores: pd.DataFrame, out: Path, started: float) -> None:
-    """Print the tables, what they mean, where the files are, and what it cost."""
-    for direction, table in scores.groupby(level="direction", sort=False):
-        columns = _SHOWN["rna" if direction.endswith(_NAMES["rna"]) else "atac"]
-        shown = table.droplevel("direction")[columns].rename_axis(None)
-        print(f"\n{direction}, {int(table['n_cells'].iloc[0])} held-out cells")
-        print(shown.to_string(float_format="%.3f", na_rep="-"))
-    print(
-        "\nari, ami, nmi: clusters of these profiles against the cell types; rmse: less is better"
-    )
-    print(textwrap.fill(_meaning(scores), 99) + "\n")
-    for name in FILES:
-        print(out / name)
-    print(
-        f"\nwall time {time.perf_counter() - started:.0f} s, "
-        f"peak memory {_peak_memory() / 1e9:.2f} GB"
-    )
-
-
-def _meaning(scores: pd.DataFrame) -> str:
-    """Say in a sentence how the model stands against the best baseline, feature by feature."""
-    parts = []
-    for direction, table in scores.groupby(level="direction", sort=False):
-        column, score, feature = _LEADING["rna" if direction.endswith(_NAMES["rna"]) else "atac"]
-        values = table.droplevel("direction")[column].dropna()
-        rivals = values.drop(_MODEL)
-        parts.append(
-            f"{feature} by {feature} with a mean {score} of {values[_MODEL]:.3f} (best baseline: "
-            f"{rivals.idxmax()}, {rivals.max():.3f})"
-        )
-    found = " and ".join(parts)
-    return f"{_MODEL} tells held-out cells apart {found}; a constant guess scores 0 and .5."
-
-
-def _peak_memory() -> int:
-    """Return the largest resident set of this process in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
 def _say(step: str, text: str) -> None:
     print(f"[{step}] {text}", file=sys.stderr, flush=True)
 
@@ -272,6 +227,25 @@ def _folder(out: str | Path) -> Iterator[Path]:
                 f"out={str(out)!r} cannot be written to: {error.strerror}."
             ) from error
         yield folder
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread.
+
+    One is enough for so small a network, and on a busy machine two, which wait for each other,
+    took five to ten times as long.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    n_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 @contextmanager

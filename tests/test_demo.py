@@ -81,25 +81,6 @@ def test_figures_and_nothing_else_lie_in_the_folder(demo):
             assert len(image.convert("RGB").getcolors(maxcolors=1 << 24)) > 50
 
 
-def test_report_is_readable_in_100_columns(demo, capsys):
-    out, scores = demo
-    _demo._report(scores, out, started=0.0)
-    printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 100
-    for text in (*MODELS, "measured", "best baseline", "wall time", "peak memory", "umap.png"):
-        assert text in printed
-    value = scores.loc[("RNA -> ATAC", "Butterfly"), "auroc_peak"]
-    assert f"mean AUROC of {value:.3f}" in printed
-
-
-def test_meaning_admits_a_better_baseline(demo):
-    _, scores = demo
-    worse = scores.copy()
-    worse.loc[("ATAC -> RNA", "Butterfly"), "pearson_gene"] = -0.5
-    worse.loc[("ATAC -> RNA", "KNN"), "pearson_gene"] = 0.75
-    assert "Pearson of -0.500 (best baseline: KNN, 0.750)" in _demo._meaning(worse)
-
-
 def test_failure_leaves_an_earlier_demo_alone(tmp_path, monkeypatch):
     out = tmp_path / "demo"
     out.mkdir()
