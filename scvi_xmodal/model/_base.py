@@ -264,9 +264,15 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
         Raises
         ------
         ValueError
-            If there is no such model, it is of another class or a newer format.
+            If there is no such model, it is of another class or a newer format, or the data
+            do not fit it.
         """
         check_manifest(dir_path, model=cls.__name__, prefix=prefix)
+        if not (adata is None or isinstance(adata, bool) or hasattr(adata, "mod")):
+            raise ValueError(
+                f"adata must be the training MuData or False, got {type(adata).__name__}. To "
+                "translate, load with adata=False and give the cells to translate()."
+            )
         with warnings.catch_warnings():
             # features are matched by name here, so their order may differ
             warnings.filterwarnings("ignore", message=".*var_names.*does not match")

@@ -102,7 +102,6 @@ def run_phase(
         watchers.append(RestoreBest(MONITOR))
     # scvi-tools leaves the module in eval mode after each fit, and Lightning would keep it so
     model.module.train()
-    model.is_trained_, model.history_ = False, None
     options = {
         "check_val_every_n_epoch": 1 if splitter.n_val else None,
         **trainer_kwargs,
@@ -120,6 +119,8 @@ def run_phase(
             simple_progress_bar=False,
             **options,
         )
+        # not before: a mistyped keyword of the trainer must not undo an earlier training
+        model.is_trained_, model.history_ = False, None
         try:
             runner()
         finally:

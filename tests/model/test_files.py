@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scvi
 import torch
+from mudata import MuData
 
 import scvi_xmodal as xm
 from scvi_xmodal._constants import FORMAT_VERSION
@@ -197,6 +198,18 @@ class TestLoad:
             loaded.translate(**OPTIONS).X, trained.model.translate(**OPTIONS).X, rtol=1e-5
         )
         assert loaded.get_var_names()["rna"].tolist() == mdata["rna"].var_names.tolist()
+
+    def test_data_of_one_modality(self, trained, saved):
+        with pytest.raises(ValueError, match=r"training MuData or False, got AnnData.*translate"):
+            Butterfly.load(saved, adata=trained.original["rna"])
+        with pytest.raises(ValueError, match=r"names 'atac' for 'atac_layer'.*\['rna'\]"):
+            Butterfly.load(saved, adata=MuData({"rna": trained.original["rna"].copy()}))
+
+    def test_data_that_are_no_counts(self, trained, saved):
+        mdata = trained.original.copy()
+        mdata["rna"].X = mdata["rna"].X.log1p()
+        with pytest.raises(ValueError, match=r"^rna\.X holds .*not a whole number"):
+            Butterfly.load(saved, adata=mdata)
 
     def test_data_lacking_features(self, trained, saved):
         mdata = trained.original.copy()

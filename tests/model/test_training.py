@@ -592,11 +592,10 @@ class TestNaN:
                     parameter.fill_(float("nan"))
 
     @pytest.mark.parametrize("phase", PHASES)
-    @pytest.mark.parametrize("split", [SPLIT, Split(range(50))], ids=["validation", "none"])
-    def test_training_stops_and_names_the_phase(self, model, quick, phase, split):
+    def test_training_stops_and_names_the_phase(self, model, quick, phase):
         message = rf"nan in epoch 0 of phase '{phase}'\. Make a new model.*lr.*max_grad_norm"
         with pytest.raises(ValueError, match=message):
-            model.train(**quick, split=split, callbacks=[self.Poison(PHASES.index(phase))])
+            model.train(**quick, split=SPLIT, callbacks=[self.Poison(PHASES.index(phase))])
         assert not model.is_trained
 
     def test_a_learning_rate_beyond_reason(self, model):
@@ -604,7 +603,7 @@ class TestNaN:
             model.train(
                 2,
                 pretrain_epochs=0,
-                split=SPLIT,
+                split=Split(range(50)),
                 batch_size=8,
                 enable_progress_bar=False,
                 plan_kwargs={"lr": 1e25},
@@ -658,6 +657,24 @@ class TestRefused:
         Butterfly.setup_mudata(mdata)
         with pytest.raises(ValueError, match=r"training cells are too few; at least 10"):
             Butterfly(mdata).train(**quick)
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"max_epoch": 3}, TypeError),
+            ({"plan_kwargs": {"rate": 1}}, ValueError),
+            ({"split": Split(range(5))}, ValueError),
+        ],
+        ids=["trainer", "plan", "split"],
+    )
+    def test_a_refusal_does_not_undo_an_earlier_training(self, model, quick, options, error):
+        model.train(**quick)
+        history, before = dict(model.history), model.translate(source="rna", target="atac")
+        with pytest.raises(error):
+            model.train(**quick, **options)
+        assert model.is_trained
+        assert model.history.keys() == history.keys()
+        np.testing.assert_array_equal(model.translate(source="rna", target="atac").X, before.X)
 
 
 class TestChoices:
