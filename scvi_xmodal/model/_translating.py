@@ -117,8 +117,8 @@ class TranslatingMixin:
         Returns
         -------
         AnnData of shape (n_cells, n_features of the target) with the query's ``obs`` and the
-        training features' ``var``; with ``out`` its path. ``X`` is log1p expression at the
-        training median depth (RNA), accessibility probability (ATAC) or CLR expression
+        training features' ``var``; with ``out`` its path. ``X`` is expected log1p expression
+        at the training median depth (RNA), accessibility probability (ATAC) or CLR expression
         (protein); ``layers["mean"]`` are expected counts (RNA); ``uns["scvi_xmodal"]`` says
         where it is from.
 

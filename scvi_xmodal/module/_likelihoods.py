@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from scvi_xmodal.module._statistics import positive_median
-from scvi_xmodal.nn import BlockedLinear
+from scvi_xmodal.nn import BlockedLinear, expected_log1p, expected_log1p_table
 
 if TYPE_CHECKING:
     from scvi_xmodal.module._spec import LikelihoodName, ModalitySpec
@@ -103,11 +103,15 @@ class NegativeBinomial(Likelihood):
 
     with the cell's own library size :math:`l_i` (as scVI). scButterfly minimises squared errors
     of log-normalised values instead (``gene_likelihood="normal"``).
+
+    ``X`` is :math:`E[\ln(1 + y_{ij})]` at the median library size, the expectation of measured
+    log-normalised values, and so below :math:`\ln(1 + \mu_{ij})`.
     """
 
     def __init__(self, spec: ModalitySpec, *, use_batch_norm: bool = False):
         super().__init__(spec, use_batch_norm=use_batch_norm)
         self.log_theta = nn.Parameter(torch.zeros(spec.n_features))
+        self._table: tuple[Any, torch.Tensor] | None = None
 
     def initial_bias(self, statistics: FeatureStatistics) -> np.ndarray:
         total = statistics.count_sum.sum() + statistics.count_sum.size
@@ -136,7 +140,14 @@ class NegativeBinomial(Likelihood):
         total = self.median_total.expand(hidden.shape[0]) if total is None else total
         mean = F.softmax(self.outputs(hidden), dim=1) * total[:, None]
         at_median = mean * (self.median_total / total)[:, None]
-        return {"X": torch.log1p(at_median), "mean": mean}
+        return {"X": expected_log1p(at_median, self._expected_log1p_table()), "mean": mean}
+
+    def _expected_log1p_table(self) -> torch.Tensor:
+        """Return the table for the dispersions as they are, made anew when they change."""
+        state = (self.log_theta._version, self.log_theta.device)
+        if self._table is None or self._table[0] != state:
+            self._table = (state, expected_log1p_table(self.log_theta.detach().exp()))
+        return self._table[1]
 
 
 class Bernoulli(Likelihood):

@@ -6,6 +6,7 @@ from scvi_xmodal.nn._bag import bag_product
 from scvi_xmodal.nn._chromosome import BlockedLinear, BlockedSparseLinear
 from scvi_xmodal.nn._dense import DenseLayer
 from scvi_xmodal.nn._discriminator import Discriminator, discriminator_loss
+from scvi_xmodal.nn._expected_log1p import expected_log1p, expected_log1p_table
 from scvi_xmodal.nn._mask import Mask
 from scvi_xmodal.nn._softplus import softplus_sum
 from scvi_xmodal.nn._sparse import SparseRows
@@ -21,5 +22,7 @@ __all__ = [
     "Translator",
     "bag_product",
     "discriminator_loss",
+    "expected_log1p",
+    "expected_log1p_table",
     "softplus_sum",
 ]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import nbinom
 
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.module import PUBLISHED, Architecture, ButterflyVAE, ModalitySpec
@@ -239,7 +240,12 @@ class TestTranslate:
             median = np.median(training_counts["rna"].sum(1)[training_counts["rna"].sum(1) > 0])
             rate = np.exp(out) / np.exp(out).sum(1, keepdims=True) * median
             np.testing.assert_allclose(own["mean"].numpy(), rate)
-            out = np.log1p(rate)
+            theta = module.decoders[target].likelihood.log_theta.detach().exp().numpy()
+            y = np.arange(4000)[:, None, None]
+            probability = nbinom.pmf(y, theta, theta / (theta + rate))
+            out = (np.log1p(y) * probability).sum(0)
+            np.testing.assert_allclose(own["X"].numpy(), out, rtol=1e-4, atol=1e-5)
+            return
         elif likelihood in ("bernoulli", "tfidf"):
             out = 1 / (1 + np.exp(-out))
         elif target == "rna":

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from scipy.stats import nbinom
 
 from scvi_xmodal.module import LIKELIHOODS, TRANSFORMS
+from scvi_xmodal.nn import expected_log1p, expected_log1p_table
 
 KIND_OF = {"nb": "rna", "bernoulli": "atac", "tfidf": "atac", "normal": "rna", "clr": "protein"}
 CASES = list(KIND_OF)
@@ -230,7 +231,16 @@ class TestPredict:
         rates = torch.softmax(case.outputs(), 1)
         own = case.likelihood.predict(case.hidden)
         torch.testing.assert_close(own["mean"], rates * case.statistics.median_library)
-        torch.testing.assert_close(own["X"], torch.log1p(own["mean"]))
+        theta = case.likelihood.log_theta.detach().exp()
+        expected = expected_log1p(own["mean"], expected_log1p_table(theta))
+        torch.testing.assert_close(own["X"], expected)
+        with torch.no_grad():  # dispersions that change are noticed
+            case.likelihood.log_theta.fill_(12.0)
+        nearly_poisson = case.likelihood.predict(case.hidden)["X"]
+        assert (nearly_poisson > own["X"]).all()
+        assert (nearly_poisson <= torch.log1p(own["mean"])).all()
+        with torch.no_grad():
+            case.likelihood.log_theta.copy_(theta.log())
         deep = case.likelihood.predict(case.hidden, total)
         torch.testing.assert_close(deep["mean"], rates * total[:, None])
         torch.testing.assert_close(deep["X"], own["X"])
