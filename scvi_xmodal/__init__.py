@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from scvi_xmodal import baselines, datasets, metrics, model, pairing, pl, pp, tl
+    from scvi_xmodal import baselines, data, datasets, metrics, model, pairing, pl, pp, tl
 
-__all__ = ["baselines", "datasets", "metrics", "model", "pairing", "pl", "pp", "tl"]
+__all__ = ["baselines", "data", "datasets", "metrics", "model", "pairing", "pl", "pp", "tl"]
 
 try:
     __version__ = version("scvi-xmodal")

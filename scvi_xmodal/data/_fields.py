@@ -84,6 +84,7 @@ class CountsField(LayerField):
 
 
 MuDataCountsField = MuDataWrapper(CountsField)
+MuDataCountsField.__module__ = __name__  # so that models can be pickled
 
 
 def layer_name(modality: str, layer: str | None) -> str:

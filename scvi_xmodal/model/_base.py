@@ -99,7 +99,7 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
         Examples
         --------
         >>> import scvi_xmodal as xm
-        >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30)
+        >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30, atac_density=0.3)
         >>> xm.model.Butterfly.setup_mudata(mdata)
         """
         setup_method_args = cls._get_setup_method_args(**locals())

@@ -55,7 +55,7 @@ class Butterfly(CrossModalModel):
     Examples
     --------
     >>> import scvi_xmodal as xm
-    >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30)
+    >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30, atac_density=0.3)
     >>> xm.model.Butterfly.setup_mudata(mdata)
     >>> model = xm.model.Butterfly(mdata, n_latent=8)
     >>> model.train(max_epochs=1, pretrain_epochs=1, enable_progress_bar=False)

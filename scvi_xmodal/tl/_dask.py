@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scvi_xmodal.data import TranslationWriter, open_backed
+from scvi_xmodal.data import TranslationWriter, layer_names, open_backed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -68,7 +68,7 @@ def translate_dask(
     first = task.translate(np.array([0]))
     n_obs = open_backed(store).n_obs
     with TranslationWriter(out, (n_obs, first.n_vars), rows_per_chunk=rows_per_task) as writer:
-        writer.create({"X": first.X, **first.layers})
+        writer.create(_matrices(first))
         path = str(writer.aside)
         starts = range(0, n_obs, rows_per_task)
         tasks = [
@@ -112,10 +112,14 @@ class _Task:
 
         result = self.translate(np.arange(start, stop))
         group = zarr.open_group(path, mode="r+")
-        for name, values in {"X": result.X, **result.layers}.items():
+        for name, values in _matrices(result).items():
             group[name if name == "X" else f"layers/{name}"][start:stop] = values
         predicted = result.obs.get("predicted_depth")
         return None if predicted is None else predicted.to_numpy()
+
+
+def _matrices(adata: AnnData) -> dict[str, Any]:
+    return {"X": adata.X, **{name: adata.layers[name] for name in layer_names(adata)}}
 
 
 @lru_cache(maxsize=2)

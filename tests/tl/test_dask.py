@@ -10,8 +10,6 @@ from scvi_xmodal.datasets import synthetic
 from scvi_xmodal.model import Butterfly
 from scvi_xmodal.tl import translate_dask
 
-pytest.importorskip("dask", reason="the extra [scale] is not installed")
-
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
@@ -47,7 +45,8 @@ def test_threads_write_the_same(saved, tmp_path):
 
 
 def test_two_workers_of_a_local_cluster_write_the_same(saved, tmp_path):
-    distributed = pytest.importorskip("distributed", reason="the extra [scale] is not installed")
+    import distributed
+
     folder, model, mdata = saved
     with (
         distributed.LocalCluster(
