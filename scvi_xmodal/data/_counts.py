@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_DENSE_BLOCK = 4096
-_VALUES_AT_A_TIME = 1 << 24
+_DENSE_BLOCK = 256
+_VALUES_AT_A_TIME = 1 << 20
 
 
 def check_counts(matrix: Any, *, name: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BLOCK = 4096
+_BLOCK = 512
 
 
 class RowReader:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.module import ModalitySpec
     from scvi_xmodal.nn import SparseRows
 
-_VALUES_AT_A_TIME = 1 << 24
+_VALUES_AT_A_TIME = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +153,7 @@ class TranslatingMixin:
         var = self._var(target).iloc[columns]
         if out is not None:
             return self._stream(request, out, var, record)
-        blocks = list(self._translate_blocks(request))
-        layers = {k: np.concatenate([block[k] for block in blocks]) for k in blocks[0]}
+        layers = _stacked(self._translate_blocks(request), query.n_obs)
         obs = _with_depth(query.obs, layers.pop("predicted_depth", None))
         return translation(layers, obs=obs, var=var, record=record)
 
@@ -275,6 +274,21 @@ def to_device(rows: SparseRows, device: torch.device) -> SparseRows:
         columns=rows.columns.to(device),
         offsets=rows.offsets.to(device),
     )
+
+
+def _stacked(
+    blocks: Iterator[dict[str, NDArray[np.float32]]], n_rows: int
+) -> dict[str, NDArray[np.float32]]:
+    """Stack blocks of rows into arrays made once, so that no row is held twice."""
+    stacked: dict[str, NDArray[np.float32]] = {}
+    start = 0
+    for block in blocks:
+        for name, values in block.items():
+            if name not in stacked:
+                stacked[name] = np.empty((n_rows, *values.shape[1:]), dtype=values.dtype)
+            stacked[name][start : start + len(values)] = values
+        start += len(values)
+    return stacked
 
 
 def _chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:
