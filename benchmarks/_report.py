@@ -71,12 +71,13 @@ def _peaks(measured: pd.DataFrame, name: str, phases: tuple[str, ...]) -> pd.Dat
     return pd.concat({name: peak}, names=["phase"]).reorder_levels([*SIZE, "phase"])
 
 
-def markdown(table: pd.DataFrame, about: Mapping[str, str]) -> str:
-    """Return the ratios as Markdown, with machine, versions and command."""
+def markdown(table: pd.DataFrame, about: Mapping[str, str], base: Mapping[str, float]) -> str:
+    """Return ratios, growth and versions as Markdown."""
     lines = [
         f"`{about['command']}`",
         "",
-        f"{about['date']}, commit {about['commit']}. {about['machine']}. {about['system_os']}. "
+        f"{about['date']}, commit {about['commit']} (+: files not committed). "
+        f"{about['machine']}. {about['system_os']}. Seed {about['seed']}. "
         "One thread; each system in a process of its own.",
         "",
         "CPU seconds an epoch (validation included, first epoch left out, median of the others); "
@@ -84,31 +85,61 @@ def markdown(table: pd.DataFrame, about: Mapping[str, str]) -> str:
         "`wheel / x`: how many times as much the published wheel takes in this run.",
         "",
     ]
-    for key, part in ratios(table).groupby(level=SIZE):
+    compared = table[table["part"] == "comparison"]
+    for key, part in ratios(compared).groupby(level=SIZE):
         n_cells, n_peaks, density = key
         lines += [f"**{short(n_cells)} cells x {short(n_peaks)} peaks, {density:.3g} stored**", ""]
         lines += [*_grid(part.dropna(axis=1, how="all").droplevel(SIZE)), ""]
     for row in table[table["skipped"].notna()].itertuples() if "skipped" in table else []:
         size = f"{short(row.n_cells)} x {short(row.n_peaks)}"
         lines.append(f"- {SYSTEMS[row.system]} at {size} was not run: {row.skipped}.")
-    lines += ["", "Versions:", ""]
+    if (table["part"] == "growth").any():
+        lines += _growth_lines(table, base)
     if "versions" in table:
         known = table.dropna(subset="versions").drop_duplicates("system")
+        lines += ["", "Versions:", ""]
         lines += [f"- {SYSTEMS[r.system]}: {r.versions}" for r in known.itertuples()]
     return "\n".join(lines) + "\n"
+
+
+def _growth_lines(table: pd.DataFrame, base: Mapping[str, float]) -> list[str]:
+    lines = [
+        "",
+        "**Growth** of CPU seconds from the base "
+        f"{short(int(base['n_cells']))} x {short(int(base['n_peaks']))}, {base['density']:.3g}: "
+        "the slope on logarithmic axes, which fixed costs lower, and the share of variance that "
+        "a straight line with an intercept explains.",
+        "",
+    ]
+    for axis, name in AXES.items():
+        fits = growth(table, axis, base)
+        fits = fits[fits["x"].map(len) > 2]
+        if len(fits):
+            reached = sorted({x for own in fits["x"] for x in own})
+            lines += [f"With {name}: {', '.join(f'{x:g}' for x in reached)}", ""]
+            lines += ["| system | what | slope | linear R2 |", "| --- | --- | --- | --- |"]
+            lines += [
+                f"| {fit.system} | {fit.phase} | {fit.slope:.2f} | {fit.linear_r2:.3f} |"
+                for fit in fits.itertuples()
+            ]
+            lines.append("")
+    return lines
 
 
 def _grid(part: pd.DataFrame) -> list[str]:
     head = ["measure", *part.columns]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, values in part.iterrows():
-        cells = ["-" if pd.isna(v) else f"{v:.3g}" for v in values]
         cells = [
-            f"**{c}x**" if column.startswith("wheel /") and c != "-" else c
-            for c, column in zip(cells, part.columns, strict=True)
+            "-" if pd.isna(v) else f"**{v:.3g}x**" if column.startswith("wheel /") else _plain(v)
+            for column, v in values.items()
         ]
         lines.append("| " + " | ".join([str(name), *cells]) + " |")
     return lines
+
+
+def _plain(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def growth(table: pd.DataFrame, axis: str, base: Mapping[str, float]) -> pd.DataFrame:
@@ -118,7 +149,8 @@ def growth(table: pd.DataFrame, axis: str, base: Mapping[str, float]) -> pd.Data
 
     Returns
     -------
-    One row for each system and phase with at least two points: ``slope`` b, ``x`` and ``t``.
+    One row for each system and phase with at least two points: ``slope`` b, ``linear_r2`` (the
+    share of variance that :math:`t = a + b x` explains), ``x`` and ``t``.
     """
     chosen = table[table["unit"].isin(["epoch", "step"])]
     for other in SIZE:
@@ -130,8 +162,9 @@ def growth(table: pd.DataFrame, axis: str, base: Mapping[str, float]) -> pd.Data
         x, t = part.index.to_numpy(float), part.to_numpy()
         if x.size > 1 and (t > 0).all():
             slope = float(np.polyfit(np.log(x), np.log(t), 1)[0])
-            fits.append({"system": system, "phase": phase, "slope": slope, "x": x, "t": t})
-    return pd.DataFrame(fits, columns=["system", "phase", "slope", "x", "t"])
+            r2 = float(np.corrcoef(x, t)[0, 1] ** 2)
+            fits.append((system, phase, slope, r2, x, t))
+    return pd.DataFrame(fits, columns=["system", "phase", "slope", "linear_r2", "x", "t"])
 
 
 def figure(table: pd.DataFrame, base: Mapping[str, float], path: Path) -> None:

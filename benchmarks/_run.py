@@ -69,7 +69,7 @@ def _too_large(size: Size) -> str | None:
         return None
     return (
         f"its pre-processing holds {WHEEL_BYTES} bytes a cell and peak, here "
-        f"{needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free"
+        f"{needed / 1e9:.1f} GB, more than half of the {free / 1e9:.1f} GB that are free"
     )
 
 

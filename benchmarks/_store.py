@@ -12,6 +12,7 @@ from mudata import MuData
 from scipy import sparse
 
 from benchmarks.simulate import MODALITIES, Size, blocks, cell_types, chromosomes, peak_names
+from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +50,10 @@ def write_h5mu(size: Size, path: Path) -> Path:
         )
         for m, var in frames.items()
     }
-    mdata = MuData(empty)
-    mdata.obs["cell_type"] = obs["cell_type"]
-    mdata.write_h5mu(path)
+    with own_columns_only():
+        mdata = MuData(empty)
+        mdata.obs["cell_type"] = obs["cell_type"]
+        mdata.write_h5mu(path)
     with h5py.File(path, "r+") as file:
         for modality in MODALITIES:
             _fill(file[f"mod/{modality}/X"], size, modality)

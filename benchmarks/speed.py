@@ -22,10 +22,11 @@ SIZES = ("1kx20k", "1kx60k", "4kx20k", "10kx100k")
 
 @dataclass(frozen=True)
 class Job:
-    """One simulated data set and the systems to run on it."""
+    """One simulated data set, the systems to run on it, and the part of the report it serves."""
 
     size: Size
     systems: tuple[str, ...]
+    part: str = "comparison"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,14 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
         pd.DataFrame(found).to_csv(options.out / f"{name}.csv", index=False)
     table = pd.DataFrame(found)
     base = {axis: getattr(BASE, axis) for axis in _report.SIZE}
-    text = _report.markdown(table, {key: str(value) for key, value in about.items()})
+    text = _report.markdown(table, {key: str(value) for key, value in about.items()}, base)
     (options.out / f"{name}.md").write_text(text)
     _report.figure(table, base, options.out / f"{name}.png")
     print(text)
-    for axis in _report.AXES:
-        fits = _report.growth(table, axis, base)
-        print(f"growth with {axis}:")
-        print(fits[["system", "phase", "slope"]].round(2).to_string(index=False))
 
 
 def plan(options: argparse.Namespace) -> list[Job]:
@@ -69,7 +66,7 @@ def plan(options: argparse.Namespace) -> list[Job]:
     points = [replace(base, **{axis: x}) for axis, values in steps.items() for x in values]
     ours = tuple(s for s in ("default", "preset") if s in options.systems)
     ours = ours[:1] if options.quick else ours
-    extra = [Job(point, ours) for point in [base, *points] if point not in table]
+    extra = [Job(point, ours, "growth") for point in [base, *points] if point not in table]
     return jobs + (extra if ours else [])
 
 
@@ -83,6 +80,7 @@ def _run(job: Job, epochs: int, repeats: int, about: dict) -> list[dict]:
             for system in job.systems:
                 print(f"{job.size.label}: {system}", flush=True)
                 results[system].append(measure(system, job.size, folder, epochs))
+    about = {"part": job.part, **about}
     return [r for s in job.systems for r in rows(s, job.size, merge(results[s]), about)]
 
 
