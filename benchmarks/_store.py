@@ -61,9 +61,10 @@ def write_h5mu(size: Size, path: Path) -> Path:
 
 
 def _fill(group: h5py.Group, size: Size, modality: str) -> None:
-    expected = size.n_cells * size.n_features(modality)
-    # one type for both, as scipy has it
-    index = np.int32 if expected < np.iinfo(np.int32).max else np.int64
+    density = size.density if modality == "atac" else size.rna_density
+    expected = size.n_cells * size.n_features(modality) * density
+    # one type for indices and indptr, as scipy has it; with room for more than is expected
+    index = np.int32 if 1.5 * expected < np.iinfo(np.int32).max else np.int64
     for name, dtype in (("data", np.float32), ("indices", index)):
         attributes = dict(group[name].attrs)
         del group[name]
