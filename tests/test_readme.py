@@ -50,7 +50,7 @@ def test_the_map_names_rooms_and_files_that_exist():
             package = ROOT / "scvi_xmodal" / room
             assert package.is_dir(), room
             places = ROOT / "scvi_xmodal", package
-            for name in re.findall(r"(?<![\w.])(_[a-z_]+)", line):
+            for name in re.findall(r"(?<![\w.])(_[a-z0-9_]+)", line):
                 assert any((place / f"{name}.py").exists() for place in places), (room, name)
 
 
