@@ -24,13 +24,13 @@ def describe() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the commit, with a plus if files of the package differ from it."""
+    """Return the commit, and whether files of the package differ from it."""
     git = ["git", "-C", str(ROOT)]
     head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     if head.returncode:
         return "unknown"
     changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "scvi_xmodal"])
-    return head.stdout.strip() + ("+" if changed.returncode else "")
+    return head.stdout.strip() + (" with changes" if changed.returncode else "")
 
 
 def available_memory() -> float:

@@ -76,7 +76,7 @@ def markdown(table: pd.DataFrame, about: Mapping[str, str], base: Mapping[str, f
     lines = [
         f"`{about['command']}`",
         "",
-        f"{about['date']}, commit {about['commit']} (+: files not committed). "
+        f"{about['date']}, commit {about['commit']}. "
         f"{about['machine']}. {about['system_os']}. Seed {about['seed']}. "
         "One thread; each system in a process of its own.",
         "",
