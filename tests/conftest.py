@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -12,6 +13,10 @@ from scvi_xmodal import datasets
 
 if TYPE_CHECKING:
     from mudata import MuData
+
+# An example's time says more about what else the machine is doing than about the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
