@@ -177,7 +177,8 @@ class TranslatingMixin:
         module, device = self.module, self.device
         module.eval()
         positions = self.specs[request.target].position[request.columns]
-        position = torch.from_numpy(positions).to(device)
+        in_order = np.array_equal(positions, np.arange(self.specs[request.target].n_features))
+        position = None if in_order else torch.from_numpy(positions).to(device)
         for rows in request.row_blocks():
             counts = to_device(request.query.reader.sparse_rows(rows), device)
             total = None
@@ -190,7 +191,9 @@ class TranslatingMixin:
             layers = module.translate(
                 counts, request.source, request.target, batch=codes, total=total
             )
-            block = {k: v.index_select(1, position).cpu().numpy() for k, v in layers.items()}
+            if position is not None:
+                layers = {k: v.index_select(1, position) for k, v in layers.items()}
+            block = {k: v.cpu().numpy() for k, v in layers.items()}
             if total is not None and request.depth == "predicted":
                 block["predicted_depth"] = total.cpu().numpy()
             yield block

@@ -70,15 +70,18 @@ class _SoftplusSum(torch.autograd.Function):
         scale = hidden.new_ones(hidden.shape[0]) if along else None
         total, gradients = _visit(hidden, weight, bias, offset, blocks, scale)
         ctx.blocks = blocks
-        ctx.save_for_backward(hidden, weight, bias, offset, *(gradients or ()))
+        ctx.save_for_backward(hidden, weight, bias, offset)
+        ctx.ready = gradients
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[Any, ...]:
-        hidden, weight, bias, offset, *ready = ctx.saved_tensors
-        if ready and bool((upstream == upstream[0]).all()):
-            return *(g * upstream[0] for g in ready), None, None
+        hidden, weight, bias, offset = ctx.saved_tensors
+        # handed out once and scaled in place; a second backward pass computes them anew
+        ready, ctx.ready = ctx.ready, None
+        if ready is not None and bool((upstream == upstream[0]).all()):
+            return *(g.mul_(upstream[0]) for g in ready), None, None
         _, gradients = _visit(hidden, weight, bias, offset, ctx.blocks, upstream)
         return *(gradients or ()), None, None
 

@@ -124,7 +124,10 @@ def run_phase(
         try:
             runner()
         finally:
+            # Adam's moments and the gradients would wait for the next phase's to join them
+            runner.trainer.optimizers = []
             for parameter in model.module.parameters():
+                parameter.grad = None
                 parameter.requires_grad_(True)
     history = model.history_ or {}
     # scvi-tools' logger leaves tensors in the table
