@@ -72,7 +72,8 @@ PRESETS: dict[str, Preset] = {
         kl_numerator=20.0,
     ),
 }
-"""``"default"`` is ours. ``"scbutterfly"`` has the layers, losses, weights, gate, labels and schedule
-of version 0.0.9, but runs its encoders once a step instead of three times, starts Adam anew in the
-integrative phase, stops by the unweighted loss with mean latents, and always keeps the best epoch.
+"""``"default"`` is ours. ``"scbutterfly"`` has the layers, losses, weights, gate, labels and
+schedule of version 0.0.9, but runs its encoders once a step instead of three times, starts Adam
+anew in the integrative phase, stops by the unweighted loss with mean latents, and always keeps the
+best epoch.
 """
