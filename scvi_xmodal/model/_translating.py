@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from scvi_xmodal.data import (
@@ -17,37 +15,28 @@ from scvi_xmodal.data import (
     translation,
     translation_record,
 )
+from scvi_xmodal.model._request import (
+    Request,
+    check_batch_size,
+    chosen_columns,
+    given_totals,
+    stacked,
+    to_device,
+    with_depth,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import ArrayLike, NDArray
 
     from scvi_xmodal.data import Query
     from scvi_xmodal.module import ModalitySpec
-    from scvi_xmodal.nn import SparseRows
 
 _VALUES_AT_A_TIME = 1 << 22
-
-
-@dataclass(frozen=True, eq=False)
-class _Request:
-    """A translation that has been checked and is ready to run."""
-
-    query: Query
-    source: str
-    target: str
-    columns: NDArray[np.int64]
-    batch: NDArray[np.int64] | None
-    depth: str
-    totals: NDArray[np.float32] | None
-    rows_at_a_time: int
-
-    def row_blocks(self) -> Iterator[slice]:
-        for start in range(0, self.query.n_obs, self.rows_at_a_time):
-            yield slice(start, min(start + self.rows_at_a_time, self.query.n_obs))
 
 
 class TranslatingMixin:
@@ -129,17 +118,17 @@ class TranslatingMixin:
             or counts, or ``out`` cannot be written.
         """
         spec = self._check_key(target, "target")
-        columns = _chosen_columns(spec, features)
-        _check_batch_size(batch_size)
+        columns = chosen_columns(spec, features)
+        check_batch_size(batch_size)
         query = self._query(adata, source, layer, indices)
-        request = _Request(
+        request = Request(
             query=query,
             source=source,
             target=target,
             columns=columns,
             batch=self._batch_codes(query.obs, transform_batch),
             depth=depth if isinstance(depth, str) else "given",
-            totals=_given_totals(depth, query.n_obs),
+            totals=given_totals(depth, query.n_obs),
             rows_at_a_time=batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1)),
         )
         options = {"transform_batch": transform_batch, "depth": request.depth}
@@ -153,12 +142,12 @@ class TranslatingMixin:
         var = self._var(target).iloc[columns]
         if out is not None:
             return self._stream(request, out, var, record)
-        layers = _stacked(self._translate_blocks(request), query.n_obs)
-        obs = _with_depth(query.obs, layers.pop("predicted_depth", None))
+        layers = stacked(self._translate_blocks(request), query.n_obs)
+        obs = with_depth(query.obs, layers.pop("predicted_depth", None))
         return translation(layers, obs=obs, var=var, record=record)
 
     def _stream(
-        self, request: _Request, out: str | Path, var: pd.DataFrame, record: Mapping[str, Any]
+        self, request: Request, out: str | Path, var: pd.DataFrame, record: Mapping[str, Any]
     ) -> Path:
         """Write the translation block by block and return its path."""
         shape = (request.query.n_obs, len(request.columns))
@@ -168,11 +157,11 @@ class TranslatingMixin:
                 depths.append(block.pop("predicted_depth", None))
                 writer.append(block)
             predicted = None if depths[0] is None else np.concatenate(depths)
-            obs = _with_depth(request.query.obs, predicted)
+            obs = with_depth(request.query.obs, predicted)
             writer.finish(obs=obs, var=var, record=record)
         return writer.path
 
-    def _translate_blocks(self, request: _Request) -> Iterator[dict[str, NDArray[np.float32]]]:
+    def _translate_blocks(self, request: Request) -> Iterator[dict[str, NDArray[np.float32]]]:
         """Yield the translation of some rows at a time, features in the user's order."""
         module, device = self.module, self.device
         module.eval()
@@ -229,7 +218,7 @@ class TranslatingMixin:
         -------
         Means of shape (n_cells, n_latent), and variances if asked for.
         """
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         query = self._query(adata, modality, layer, indices, argument="modality")
         self.module.eval()
         means, variances = [], []
@@ -268,70 +257,3 @@ class TranslatingMixin:
         if key not in self.specs:
             raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
         return self.specs[key]
-
-
-def to_device(rows: SparseRows, device: torch.device) -> SparseRows:
-    """Move sparse rows to a device."""
-    return rows._replace(
-        values=rows.values.to(device),
-        columns=rows.columns.to(device),
-        offsets=rows.offsets.to(device),
-    )
-
-
-def _stacked(
-    blocks: Iterator[dict[str, NDArray[np.float32]]], n_rows: int
-) -> dict[str, NDArray[np.float32]]:
-    """Stack blocks of rows into arrays made once, so that no row is held twice."""
-    stacked: dict[str, NDArray[np.float32]] = {}
-    start = 0
-    for block in blocks:
-        for name, values in block.items():
-            if name not in stacked:
-                stacked[name] = np.empty((n_rows, *values.shape[1:]), dtype=values.dtype)
-            stacked[name][start : start + len(values)] = values
-        start += len(values)
-    return stacked
-
-
-def _chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:
-    if features is None:
-        return np.arange(spec.n_features)
-    names = [features] if isinstance(features, str) else list(features)
-    columns = pd.Index(spec.feature_names).get_indexer(pd.Index(names, dtype=object))
-    if (columns < 0).any():
-        unknown = [name for name, column in zip(names, columns, strict=True) if column < 0]
-        raise ValueError(
-            f"{len(unknown)} of the features asked for are not among the model's {spec.key!r} "
-            f"features, such as {unknown[:3]}."
-        )
-    return columns
-
-
-def _check_batch_size(batch_size: int | None) -> None:
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-
-
-def _given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
-    if isinstance(depth, str):
-        if depth not in ("median", "predicted"):
-            raise ValueError(
-                f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
-            )
-        return None
-    try:
-        # a copy: torch takes no read-only arrays, as columns of pandas 3 are
-        totals = np.array(depth, dtype=np.float32)
-    except (TypeError, ValueError):
-        totals = np.empty(0, dtype=np.float32)
-    if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
-        raise ValueError(
-            f"depth must hold one positive total for each of the {n_obs} cells, got shape "
-            f"{totals.shape}."
-        )
-    return totals
-
-
-def _with_depth(obs: pd.DataFrame, predicted: NDArray[np.float32] | None) -> pd.DataFrame:
-    return obs if predicted is None else obs.assign(predicted_depth=predicted)

@@ -1,0 +1,104 @@
+"""A translation's parts, on arrays: what was asked for, checked, and put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from scvi_xmodal.data import Query
+    from scvi_xmodal.module import ModalitySpec
+    from scvi_xmodal.nn import SparseRows
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A translation that has been checked and is ready to run."""
+
+    query: Query
+    source: str
+    target: str
+    columns: NDArray[np.int64]
+    batch: NDArray[np.int64] | None
+    depth: str
+    totals: NDArray[np.float32] | None
+    rows_at_a_time: int
+
+    def row_blocks(self) -> Iterator[slice]:
+        for start in range(0, self.query.n_obs, self.rows_at_a_time):
+            yield slice(start, min(start + self.rows_at_a_time, self.query.n_obs))
+
+
+def to_device(rows: SparseRows, device: torch.device) -> SparseRows:
+    """Move sparse rows to a device."""
+    return rows._replace(
+        values=rows.values.to(device),
+        columns=rows.columns.to(device),
+        offsets=rows.offsets.to(device),
+    )
+
+
+def stacked(
+    blocks: Iterator[dict[str, NDArray[np.float32]]], n_rows: int
+) -> dict[str, NDArray[np.float32]]:
+    """Stack blocks of rows into arrays made once, so that no row is held twice."""
+    whole: dict[str, NDArray[np.float32]] = {}
+    start = 0
+    for block in blocks:
+        for name, values in block.items():
+            if name not in whole:
+                whole[name] = np.empty((n_rows, *values.shape[1:]), dtype=values.dtype)
+            whole[name][start : start + len(values)] = values
+        start += len(values)
+    return whole
+
+
+def chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:
+    if features is None:
+        return np.arange(spec.n_features)
+    names = [features] if isinstance(features, str) else list(features)
+    columns = pd.Index(spec.feature_names).get_indexer(pd.Index(names, dtype=object))
+    if (columns < 0).any():
+        unknown = [name for name, column in zip(names, columns, strict=True) if column < 0]
+        raise ValueError(
+            f"{len(unknown)} of the features asked for are not among the model's {spec.key!r} "
+            f"features, such as {unknown[:3]}."
+        )
+    return columns
+
+
+def check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+
+
+def given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
+    if isinstance(depth, str):
+        if depth not in ("median", "predicted"):
+            raise ValueError(
+                f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
+            )
+        return None
+    try:
+        # a copy: torch takes no read-only arrays, as columns of pandas 3 are
+        totals = np.array(depth, dtype=np.float32)
+    except (TypeError, ValueError):
+        totals = np.empty(0, dtype=np.float32)
+    if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
+        raise ValueError(
+            f"depth must hold one positive total for each of the {n_obs} cells, got shape "
+            f"{totals.shape}."
+        )
+    return totals
+
+
+def with_depth(obs: pd.DataFrame, predicted: NDArray[np.float32] | None) -> pd.DataFrame:
+    return obs if predicted is None else obs.assign(predicted_depth=predicted)
