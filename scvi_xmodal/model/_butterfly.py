@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scvi_xmodal.data import PairedDataSplitter, Pairs, ReaderBlocks, Split
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.model._setup import specs_from_registry
-from scvi_xmodal.module import ButterflyVAE, feature_statistics
-from scvi_xmodal.train import Phase, extend_history, run_phase
+from scvi_xmodal.model._training import TrainingMixin
+from scvi_xmodal.module import ButterflyVAE
+from scvi_xmodal.train import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mudata import MuData
 
+    from scvi_xmodal.data import Pairs, Split
 
-_MIN_TRAINING_CELLS = 10
 
-
-class Butterfly(CrossModalModel):
+class Butterfly(TrainingMixin, CrossModalModel):
     """Dual-aligned variational autoencoders that translate between modalities (scButterfly).
 
     Each modality has an encoder, a decoder and a discriminator; one variational translator
@@ -63,9 +62,7 @@ class Butterfly(CrossModalModel):
     (60, 20)
     """
 
-    history_: Any
     _module_cls = ButterflyVAE
-    _data_splitter_cls = PairedDataSplitter
 
     def __init__(
         self,
@@ -149,109 +146,18 @@ class Butterfly(CrossModalModel):
             If the split does not fit the data, pairs touch held-out cells, or there are too few
             cells.
         """
-        if self.adata is None:
-            raise ValueError("The model was loaded without data: load it with adata=... to train.")
-        readers = {key: self._training_reader(key) for key in self.specs}
-        split = self._resolve_split(
-            split, readers, train_size, validation_size, dict(datasplitter_kwargs or {})
-        )
-        if pairs is not None:
-            if not isinstance(pairs, Pairs):
-                raise ValueError(
-                    f"pairs must be a Pairs, got {type(pairs).__name__}: "
-                    "scvi_xmodal.data.Pairs({'rna': rows, 'atac': rows})."
-                )
-            pairs.check_against(split, self.specs, self.adata.n_obs)
-        phases = self._phases(max_epochs, pretrain_epochs)
         trainer_kwargs.setdefault("early_stopping_patience", self._preset.patience)
-        options = {
-            key: value
-            for key, value in dict(datasplitter_kwargs or {}).items()
-            if key not in ("shuffle_set_split", "external_indexing")
-        }
-        history: dict[str, Any] = dict(self.history_ or {}) if self.is_trained_ else {}
-        splitters = [
-            self._data_splitter_cls(
-                self.adata_manager,
-                {key: readers[key] for key in phase.modalities},
-                split=split,
-                pairs=pairs,
-                batch=self._batch_codes(self._training_obs()),
-                batch_size=batch_size,
-                **options,
-            )
-            for phase in phases
-        ]
-        if not self.statistics_fitted_:
-            self._fit_statistics(readers, split)
-        for phase, splitter in zip(phases, splitters, strict=True):
-            own = run_phase(
-                self,
-                phase,
-                splitter,
-                plan_kwargs=self._plan_kwargs(phase, plan_kwargs),
-                early_stopping=early_stopping,
-                **trainer_kwargs,
-            )
-            extend_history(history, own)
-        self.history_ = history
-        self.is_trained_ = self.statistics_fitted_ = True
-
-    def _resolve_split(
-        self,
-        split: Split | None,
-        readers: Mapping[str, Any],
-        train_size: float | None,
-        validation_size: float | None,
-        options: dict[str, Any],
-    ) -> Split:
-        """Return the split to use, drawn by scvi-tools' splitter if none was given."""
-        if split is not None and not isinstance(split, Split):
-            raise ValueError(
-                f"split must be a Split, got {type(split).__name__}: "
-                "scvi_xmodal.data.Split(train, validation, test), as pp.split returns."
-            )
-        sizes = (train_size, validation_size, options.get("external_indexing"))
-        if split is not None and any(size is not None for size in sizes):
-            raise ValueError(
-                "Give either split= or train_size=, validation_size= and external_indexing, not "
-                "both."
-            )
-        if split is None:
-            kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}
-            if "external_indexing" in options:
-                kwargs["external_indexing"] = options["external_indexing"]
-            split = self._data_splitter_cls(
-                self.adata_manager,
-                readers,
-                train_size=train_size,
-                validation_size=validation_size,
-                **kwargs,
-            ).split()
-        split.check_range(self.adata.n_obs)
-        if split.train.size < _MIN_TRAINING_CELLS:
-            raise ValueError(
-                f"{split.train.size} training cells are too few; at least {_MIN_TRAINING_CELLS} "
-                "are needed."
-            )
-        return split
-
-    def _fit_statistics(self, readers: Mapping[str, Any], split: Split) -> None:
-        statistics = {
-            key: feature_statistics(
-                ReaderBlocks(reader, split.train), n_features=self.specs[key].n_features
-            )
-            for key, reader in readers.items()
-        }
-        self.module.fit_statistics(statistics)
-
-    def _training_obs(self) -> Any:
-        """Return the annotation that holds the batches."""
-        from scvi import REGISTRY_KEYS
-
-        place = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["data_registry"]
-        modality = place.get("mod_key")
-        return self.adata.obs if modality is None else self.adata.mod[modality].obs
+        self._train_phases(
+            self._phases(max_epochs, pretrain_epochs),
+            split=split,
+            pairs=pairs,
+            sizes=(train_size, validation_size),
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+            plan_kwargs=plan_kwargs,
+            datasplitter_kwargs=datasplitter_kwargs,
+            trainer_kwargs=trainer_kwargs,
+        )
 
     def _phases(self, max_epochs: int | None, pretrain_epochs: int | None) -> list[Phase]:
         preset = self._preset
@@ -279,12 +185,3 @@ class Butterfly(CrossModalModel):
         if not phase.adversarial:
             kwargs.pop("discriminator_lr", None)
         return kwargs
-
-
-def _check_pairs(pairs: Any, split: Split, modalities: Mapping[str, Any], n_obs: int) -> None:
-    if not isinstance(pairs, Pairs):
-        raise ValueError(
-            f"pairs must be a Pairs, got {type(pairs).__name__}: scvi_xmodal.data.Pairs({{'rna': "
-            "rows, ...})."
-        )
-    pairs.check_against(split, modalities, n_obs)

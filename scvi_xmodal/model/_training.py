@@ -1,0 +1,157 @@
+"""Training in phases: what every translating model does once its phases are chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scvi_xmodal.data import PairedDataSplitter, Pairs, ReaderBlocks, Split
+from scvi_xmodal.module import feature_statistics
+from scvi_xmodal.train import extend_history, run_phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scvi_xmodal.data import RowReader
+    from scvi_xmodal.module import ModalitySpec
+    from scvi_xmodal.train import Phase
+
+_MIN_TRAINING_CELLS = 10
+_SPLIT_OPTIONS = ("shuffle_set_split", "external_indexing")
+
+
+class TrainingMixin:
+    """Trains ``self.module`` phase by phase on one split of the cells.
+
+    Models choose the phases and, in :meth:`_plan_kwargs`, the keywords of their plans.
+    """
+
+    adata: Any
+    adata_manager: Any
+    module: Any
+    registry_: dict[str, Any]
+    specs: Mapping[str, ModalitySpec]
+    history_: Any
+    is_trained_: bool
+    statistics_fitted_: bool
+    _training_reader: Any
+    _batch_codes: Any
+    _data_splitter_cls = PairedDataSplitter
+
+    def _train_phases(
+        self,
+        phases: Sequence[Phase],
+        *,
+        split: Split | None,
+        pairs: Pairs | None,
+        sizes: tuple[float | None, float | None],
+        batch_size: int,
+        early_stopping: bool,
+        plan_kwargs: Mapping[str, Any] | None,
+        datasplitter_kwargs: Mapping[str, Any] | None,
+        trainer_kwargs: Mapping[str, Any],
+    ) -> None:
+        """Run the phases one after another; ``sizes`` are of the training and validation sets."""
+        if self.adata is None:
+            raise ValueError("The model was loaded without data: load it with adata=... to train.")
+        readers = {key: self._training_reader(key) for key in self.specs}
+        options = dict(datasplitter_kwargs or {})
+        split = self._resolve_split(split, readers, *sizes, options)
+        self._check_pairs(pairs, split)
+        options = {key: value for key, value in options.items() if key not in _SPLIT_OPTIONS}
+        splitters = [
+            self._data_splitter_cls(
+                self.adata_manager,
+                {key: readers[key] for key in phase.modalities},
+                split=split,
+                pairs=pairs,
+                batch=self._batch_codes(self._training_obs()),
+                batch_size=batch_size,
+                **options,
+            )
+            for phase in phases
+        ]
+        history: dict[str, Any] = dict(self.history_ or {}) if self.is_trained_ else {}
+        if not self.statistics_fitted_:
+            self._fit_statistics(readers, split)
+        for phase, splitter in zip(phases, splitters, strict=True):
+            own = run_phase(
+                self,
+                phase,
+                splitter,
+                plan_kwargs=self._plan_kwargs(phase, plan_kwargs),
+                early_stopping=early_stopping,
+                **trainer_kwargs,
+            )
+            extend_history(history, own)
+        self.history_ = history
+        self.is_trained_ = self.statistics_fitted_ = True
+
+    def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the training plan's keywords for a phase; models add their own."""
+        return dict(given or {})
+
+    def _check_pairs(self, pairs: Pairs | None, split: Split) -> None:
+        if pairs is None:
+            return
+        if not isinstance(pairs, Pairs):
+            raise ValueError(
+                f"pairs must be a Pairs, got {type(pairs).__name__}: "
+                "scvi_xmodal.data.Pairs({'rna': rows, 'atac': rows})."
+            )
+        pairs.check_against(split, self.specs, self.adata.n_obs)
+
+    def _resolve_split(
+        self,
+        split: Split | None,
+        readers: Mapping[str, RowReader],
+        train_size: float | None,
+        validation_size: float | None,
+        options: dict[str, Any],
+    ) -> Split:
+        """Return the split to use, drawn by scvi-tools' splitter if none was given."""
+        if split is not None and not isinstance(split, Split):
+            raise ValueError(
+                f"split must be a Split, got {type(split).__name__}: "
+                "scvi_xmodal.data.Split(train, validation, test), as pp.split returns."
+            )
+        sizes = (train_size, validation_size, options.get("external_indexing"))
+        if split is not None and any(size is not None for size in sizes):
+            raise ValueError(
+                "Give either split= or train_size=, validation_size= and external_indexing, not "
+                "both."
+            )
+        if split is None:
+            kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}
+            if "external_indexing" in options:
+                kwargs["external_indexing"] = options["external_indexing"]
+            split = self._data_splitter_cls(
+                self.adata_manager,
+                readers,
+                train_size=train_size,
+                validation_size=validation_size,
+                **kwargs,
+            ).split()
+        split.check_range(self.adata.n_obs)
+        if split.train.size < _MIN_TRAINING_CELLS:
+            raise ValueError(
+                f"{split.train.size} training cells are too few; at least {_MIN_TRAINING_CELLS} "
+                "are needed."
+            )
+        return split
+
+    def _fit_statistics(self, readers: Mapping[str, RowReader], split: Split) -> None:
+        statistics = {
+            key: feature_statistics(
+                ReaderBlocks(reader, split.train), n_features=self.specs[key].n_features
+            )
+            for key, reader in readers.items()
+        }
+        self.module.fit_statistics(statistics)
+
+    def _training_obs(self) -> Any:
+        """Return the annotation that holds the batches."""
+        from scvi import REGISTRY_KEYS
+
+        place = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["data_registry"]
+        modality = place.get("mod_key")
+        return self.adata.obs if modality is None else self.adata.mod[modality].obs
