@@ -62,6 +62,7 @@ def test_an_unknown_attribute_is_named():
         "py.typed",
         "datasets/data/README.md",
         "datasets/data/citeseq_bmmc_mini.h5mu",
+        "datasets/data/genes_mm10.tsv.gz",
         "datasets/data/kang_pbmc_muscat.h5ad",
         "datasets/data/multiome_bmmc_mini.h5mu",
         "datasets/data/snareseq_mouse_cortex_2k.h5mu",

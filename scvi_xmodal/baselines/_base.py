@@ -99,14 +99,19 @@ class Baseline(ABC):
             "protein": protein_layer,
         }
         training = read_training(mdata, indices, layers)
-        sources = {kind: self._fit_source(part) for kind, part in training.items()}
+        pairs = [pair for pair in permutations(training, 2) if self._knows(*pair)]
+        if not pairs:
+            raise ValueError(
+                f"{type(self).__name__} knows no direction between the modalities {[*training]}."
+            )
+        sources = {kind: self._fit_source(training[kind]) for kind in dict(pairs)}
+        predictors = {}
+        for source, target in pairs:  # no comprehension: warnings count frames
+            predictors[source, target] = self._fit_pair(sources[source][1], training[target])
         self._fitted = Fitted(
             modalities={kind: part.modality for kind, part in training.items()},
             encoders={kind: encoder for kind, (encoder, _) in sources.items()},
-            predictors={
-                (source, target): self._fit_pair(sources[source][1], training[target].profile)
-                for source, target in permutations(training, 2)
-            },
+            predictors=predictors,
         )
         return self
 
@@ -174,8 +179,12 @@ class Baseline(ABC):
         """Return what turns counts into inputs, and the inputs of the training cells."""
 
     @abstractmethod
-    def _fit_pair(self, x: Values, y: Values) -> Predictor:
-        """Learn targets of shape (n_cells, n_features) from inputs of as many cells."""
+    def _fit_pair(self, x: Values, target: Training) -> Predictor:
+        """Learn the target's profiles from inputs of the same cells."""
+
+    def _knows(self, source: Kind, target: Kind) -> bool:
+        """Tell whether there is anything to learn in a direction."""
+        return True
 
     def _check_direction(self, source: Kind, target: Kind) -> Fitted:
         name = type(self).__name__

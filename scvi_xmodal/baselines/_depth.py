@@ -36,5 +36,5 @@ class DepthOnly(Baseline):
     def _fit_source(self, training: Training) -> tuple[Encoder, Values]:
         return depths, depths(training.counts)
 
-    def _fit_pair(self, x: Values, y: Values) -> Linear:
-        return fit_linear(x, y, alpha=0.0)
+    def _fit_pair(self, x: Values, target: Training) -> Linear:
+        return fit_linear(x, target.profile, alpha=0.0)

@@ -56,8 +56,8 @@ class KNN(Baseline):
     def _fit_source(self, training: Training) -> tuple[Encoder, Values]:
         return training.modality.profile, training.profile
 
-    def _fit_pair(self, x: Values, y: Values) -> Neighbors:
-        return Neighbors(x, y, min(self.n_neighbors, x.shape[0]))
+    def _fit_pair(self, x: Values, target: Training) -> Neighbors:
+        return Neighbors(x, target.profile, min(self.n_neighbors, x.shape[0]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,8 +37,8 @@ class Mean(Baseline):
     def _fit_source(self, training: Training) -> tuple[Encoder, Values]:
         return training.modality.profile, training.profile
 
-    def _fit_pair(self, x: Values, y: Values) -> Constant:
-        return Constant(feature_means(y))
+    def _fit_pair(self, x: Values, target: Training) -> Constant:
+        return Constant(feature_means(target.profile))
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,8 +76,8 @@ class Ridge(Baseline):
         encoder = Projection(weigh, _components(x, self.n_components, seed=self.seed))
         return encoder, x @ encoder.components
 
-    def _fit_pair(self, x: Values, y: Values) -> Linear:
-        return fit_linear(x, y, alpha=self.alpha)
+    def _fit_pair(self, x: Values, target: Training) -> Linear:
+        return fit_linear(x, target.profile, alpha=self.alpha)
 
 
 @dataclass(frozen=True, eq=False)

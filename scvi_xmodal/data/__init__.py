@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         layer_name,
         layer_names,
     )
+    from scvi_xmodal.data._genes import read_genes
     from scvi_xmodal.data._matching import check_unique, match_features
     from scvi_xmodal.data._modalities import find_modalities, kind_of
     from scvi_xmodal.data._pairs import Pairs
@@ -38,6 +39,7 @@ _HOME = {
     "MuDataCountsField": "_fields",
     "layer_name": "_fields",
     "layer_names": "_fields",
+    "read_genes": "_genes",
     "check_unique": "_matching",
     "match_features": "_matching",
     "find_modalities": "_modalities",
@@ -78,6 +80,7 @@ __all__ = [
     "open_backed",
     "paired_loader",
     "pick_modality",
+    "read_genes",
     "read_query",
     "translation",
     "translation_record",

@@ -1,4 +1,4 @@
-"""Data sets: four small real ones and a simulator whose truth is known."""
+"""Data sets: four small real ones, where genes lie, and a simulator whose truth is known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scvi_xmodal.datasets._bundled import (
     cortex_snareseq,
     kang_pbmc,
 )
+from scvi_xmodal.datasets._genes import gene_table
 from scvi_xmodal.datasets._synthetic import synthetic
 from scvi_xmodal.datasets._truth import true_mean
 
@@ -15,6 +16,7 @@ __all__ = [
     "bmmc_citeseq",
     "bmmc_multiome",
     "cortex_snareseq",
+    "gene_table",
     "kang_pbmc",
     "synthetic",
     "true_mean",
