@@ -54,6 +54,8 @@ def read_genes(table: Any, *, name: str = "genes") -> pd.DataFrame:
         pd.Index(table.index if named is None else table[named], name="gene").astype(str)
     )
     genes = genes[genes["chrom"].notna() & (genes["chrom"].astype(str) != "")]
+    if genes.empty:
+        raise ValueError(f"{name} has no gene with a chromosome.")
     _check_names(genes.index, name)
     _check_intervals(genes, name)
     return genes.astype({"chrom": str, "start": np.int64, "end": np.int64, "strand": str})
