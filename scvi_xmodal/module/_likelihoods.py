@@ -11,7 +11,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from scvi_xmodal.module._statistics import positive_median
-from scvi_xmodal.nn import BlockedLinear, expected_log1p, expected_log1p_table
+from scvi_xmodal.nn import (
+    BlockedLinear,
+    expected_log1p,
+    expected_log1p_table,
+    negative_binomial_kernel,
+)
 
 if TYPE_CHECKING:
     from scvi_xmodal.module._spec import LikelihoodName, ModalitySpec
@@ -121,15 +126,12 @@ class NegativeBinomial(Likelihood):
         n_sources = hidden.shape[0] // max(counts.n_rows, 1)
         library = counts.row_sums().clamp(min=1).repeat(n_sources)
         log_mu = F.log_softmax(self.outputs(hidden), dim=1) + library.log()[:, None]
-        log_total = torch.logaddexp(log_mu, self.log_theta.expand_as(log_mu))
-        y = counts.to_dense().repeat(n_sources, 1)
-        theta = self.log_theta.exp()
-        log_likelihood = y * (log_mu - log_total) + theta * (self.log_theta - log_total)
-        return -log_likelihood.sum(1) - self._gamma_terms(counts, theta).repeat(n_sources)
+        everywhere = negative_binomial_kernel(log_mu, self.log_theta, counts.to_dense())
+        return everywhere - self._gamma_terms(counts).repeat(n_sources)
 
-    def _gamma_terms(self, counts: SparseRows, theta: torch.Tensor) -> torch.Tensor:
+    def _gamma_terms(self, counts: SparseRows) -> torch.Tensor:
         """Sum lgamma(y + theta) - lgamma(theta) - lgamma(y + 1), which is 0 where y is 0."""
-        theta = theta[counts.columns.long()]
+        theta = self.log_theta.exp()[counts.columns.long()]
         y = counts.values
         terms = torch.lgamma(y + theta) - torch.lgamma(theta) - torch.lgamma(y + 1)
         return counts.with_values(terms).row_sums()

@@ -8,6 +8,7 @@ from scvi_xmodal.nn._dense import DenseLayer
 from scvi_xmodal.nn._discriminator import Discriminator, discriminator_loss
 from scvi_xmodal.nn._expected_log1p import expected_log1p, expected_log1p_table
 from scvi_xmodal.nn._mask import Mask
+from scvi_xmodal.nn._negative_binomial import negative_binomial_kernel
 from scvi_xmodal.nn._softplus import softplus_sum
 from scvi_xmodal.nn._sparse import SparseRows
 from scvi_xmodal.nn._translator import Translator
@@ -24,5 +25,6 @@ __all__ = [
     "discriminator_loss",
     "expected_log1p",
     "expected_log1p_table",
+    "negative_binomial_kernel",
     "softplus_sum",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from scvi_xmodal.nn._sparse import SparseRows
@@ -34,5 +33,12 @@ class Mask(nn.Module):
     def forward(self, x: torch.Tensor | SparseRows) -> torch.Tensor | SparseRows:
         """Mask inputs of shape (n_rows, n_features), dense or sparse."""
         if isinstance(x, SparseRows):
-            return x.with_values(F.dropout(x.values, self.rate, self.training))
-        return F.dropout(x, self.rate, self.training)
+            return x.with_values(self._masked(x.values))
+        return self._masked(x)
+
+    def _masked(self, values: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.rate == 0:
+            return values
+        # uniform numbers take a third of the time of torch's Bernoulli ones on CPU
+        kept = torch.rand_like(values).ge_(self.rate)
+        return values * kept.mul_(1 / (1 - self.rate))

@@ -28,8 +28,8 @@ def softplus_sum(
     The part of the Bernoulli negative log-likelihood that every peak contributes to. Logits are
     made tile by tile and dropped again; where gradients are wanted they are formed in the same
     visit, so the matrix of shape (n_rows, n_features) never exists. Exact up to rounding: two
-    neighbouring :math:`\sigma(-l)` are multiplied before the logarithm, which halves their
-    number (in single precision the sum of a pair saturates at 85).
+    :math:`\sigma(-l)` are multiplied before one logarithm is taken (in single precision the sum
+    of such a pair saturates at 85; its gradient does not).
 
     Parameters
     ----------
@@ -94,26 +94,34 @@ def _visit(
     blocks: tuple[int, ...],
     scale: torch.Tensor | None,
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...] | None]:
-    """Visit all tiles; with ``scale`` (n_rows,), weight each row's gradient by it."""
-    by_block = hidden.transpose(0, 1).contiguous()
+    """Visit all tiles; with ``scale`` (n_rows,), weight each row's gradient by it.
+
+    A tile has a row for each output and a column for each row of ``hidden``: so all three
+    products read and write the long weight in the order in which it lies in memory.
+    """
+    by_block = hidden.transpose(0, 1)
+    negative_hidden = by_block.neg().transpose(1, 2).contiguous()
+    negative_bias = bias.neg()[:, None]
     total = torch.zeros_like(offset)
-    if scale is None:
-        for block, tile in _tiles(blocks, hidden.device):
-            closed = _closed_probability(by_block[block], weight[tile], bias[tile], offset)
-            total -= _log_sum(closed)
-        return total, None
-    weighted = by_block * scale[:, None]
-    grad_hidden, grad_weight = torch.zeros_like(by_block), torch.empty_like(weight)
-    grad_bias, grad_offset = torch.empty_like(bias), torch.zeros_like(offset)
+    if scale is not None:
+        weighted = by_block * scale[:, None]
+        grad_hidden, grad_weight = torch.zeros_like(negative_hidden), torch.empty_like(weight)
+        grad_bias, grad_offset = torch.empty_like(bias), torch.zeros_like(offset)
     for block, tile in _tiles(blocks, hidden.device):
-        closed = _closed_probability(by_block[block], weight[tile], bias[tile], offset)
+        # minus the logits, of shape (n_outputs, n_rows)
+        negative = torch.addmm(negative_bias[tile], weight[tile], negative_hidden[block])
+        closed = negative.sub_(offset).sigmoid_()  # softplus is minus its logarithm
         total -= _log_sum(closed)
+        if scale is None:
+            continue
         opened = torch.rsub(closed, 1.0)
-        grad_hidden[block].addmm_(opened, weight[tile])
-        torch.mm(opened.t(), weighted[block], out=grad_weight[tile])
-        torch.mv(opened.t(), scale, out=grad_bias[tile])
-        grad_offset += opened.sum(1)
-    grad_hidden = (grad_hidden * scale[:, None]).transpose(0, 1)
+        grad_hidden[block].addmm_(weight[tile].t(), opened)
+        torch.mm(opened, weighted[block], out=grad_weight[tile])
+        torch.mv(opened, scale, out=grad_bias[tile])
+        grad_offset += opened.sum(0)
+    if scale is None:
+        return total, None
+    grad_hidden = (grad_hidden * scale).permute(2, 0, 1)
     return total, (grad_hidden, grad_weight, grad_bias, grad_offset * scale)
 
 
@@ -126,21 +134,14 @@ def _tiles(blocks: tuple[int, ...], device: torch.device) -> Iterator[tuple[int,
         start += size
 
 
-def _closed_probability(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, offset: torch.Tensor
-) -> torch.Tensor:
-    """Return the sigmoid of minus the logits: softplus is minus its logarithm."""
-    negative = torch.addmm(bias, hidden, weight.t(), beta=-1, alpha=-1)
-    return negative.sub_(offset[:, None]).sigmoid_()
-
-
 def _log_sum(probability: torch.Tensor) -> torch.Tensor:
-    half = probability.shape[1] // 2
-    pairs = probability[:, :half] * probability[:, half : 2 * half]
-    # the floor keeps the logarithm finite where both logits are beyond 43, or a lone one is
-    # beyond 104 (single precision)
+    """Return each column's sum of logarithms, two values at a time."""
+    half = probability.shape[0] // 2
+    pairs = probability[:half] * probability[half : 2 * half]
+    # the floor keeps the logarithm finite where the two logits add up to more than 85 (single
+    # precision)
     floor = torch.finfo(pairs.dtype).tiny * 10
-    total = pairs.clamp_(min=floor).log_().sum(1)
-    if probability.shape[1] % 2:
-        total += probability[:, -1].clamp(min=floor).log()
+    total = pairs.clamp_(min=floor).log_().sum(0)
+    if probability.shape[0] % 2:
+        total += probability[-1].clamp(min=floor).log()
     return total

@@ -73,15 +73,13 @@ class SparseRows(NamedTuple):
 
     def row_index(self) -> torch.Tensor:
         """Return the row of each stored value, of shape (n_stored,)."""
-        rows = torch.arange(self.n_rows, device=self.values.device)
         counts = (self.offsets[1:] - self.offsets[:-1]).long()
         # output_size keeps a GPU from waiting for the sum of the counts
-        return torch.repeat_interleave(rows, counts, output_size=self.values.shape[0])
+        return torch.repeat_interleave(counts, output_size=self.values.shape[0])
 
     def row_sums(self) -> torch.Tensor:
         """Return the sum of each row, of shape (n_rows,)."""
-        zeros = self.values.new_zeros(self.n_rows)
-        return zeros.index_add_(0, self.row_index(), self.values)
+        return torch.segment_reduce(self.values, "sum", offsets=self.offsets, initial=0)
 
     def row_counts(self) -> torch.Tensor:
         """Return how many positive values each row stores, of shape (n_rows,)."""
