@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal.metrics._groups import group_labels
 from scvi_xmodal.metrics._inputs import read_prediction
-from scvi_xmodal.tl._groups import group_labels
 from scvi_xmodal.tl._nearest_genes import nearest_genes
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scvi_xmodal.tl._ranking import best, rank_features
+from scvi_xmodal.metrics._differential import best, rank_features
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scvi_xmodal.metrics import pearson_per_feature, spearman_per_feature
-from scvi_xmodal.tl._groups import group_labels, group_means
-from scvi_xmodal.tl._scaled import Translated, mean_profile
+from scvi_xmodal.metrics._groups import group_labels, group_means
+from scvi_xmodal.metrics._translated import Translated, mean_profile
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -64,9 +64,9 @@ def pseudobulk_concordance(
     .. math:: \bar x_j = \frac{1}{n} \sum_i x_{ij} \quad \text{and} \quad
         \bar y_j = \frac{1}{m} \sum_i \ln\left(1 + \frac{y_{ij}}{l_i} L\right)
 
-    over shared genes j, with translated profiles x, counts y, library size l and the
-    translation's own median library size L. Peaks are compared by their open fraction, proteins
-    by centred log-ratios.
+    over shared genes j, with translated profiles x, counts y, library size l and the total L
+    that gives both sides the same mean over genes. Peaks are compared by their open fraction,
+    proteins by centred log-ratios.
 
     It is a test that a poor translation can fail, not one that a good one must pass: genes that
     are high in all cells alone give a high r. Read it beside ``pearson_training`` and, with

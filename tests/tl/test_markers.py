@@ -6,8 +6,8 @@ import pytest
 from anndata import AnnData
 from scipy.stats import false_discovery_control, mannwhitneyu, norm, ttest_ind
 
+from scvi_xmodal.metrics._differential import rank_features
 from scvi_xmodal.tl import marker_genes, marker_proteins
-from scvi_xmodal.tl._ranking import rank_features
 
 
 def test_wilcoxon_equals_scipy_and_bh(rna):

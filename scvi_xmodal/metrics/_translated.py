@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from scvi_xmodal._constants import UNS_KEY
-from scvi_xmodal.metrics._blocks import slices
 from scvi_xmodal.metrics._inputs import find_kind, read_counts, read_prediction
 from scvi_xmodal.metrics._scales import Scale
 
@@ -18,9 +16,12 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from scvi_xmodal._constants import Kind
     from scvi_xmodal.metrics._matching import Measured, Prediction
+
+_LIBRARIES = (1e-2, 1e8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +34,12 @@ class Translated:
         What was predicted.
     prediction
         Its values and names.
-    expected
-        Expected counts of shape (n_cells, n_features), for RNA.
     target
         Key of the predicted modality, where the translation recorded it.
     """
 
     kind: Kind
     prediction: Prediction
-    expected: Any
     target: str | None
 
     @classmethod
@@ -56,28 +54,27 @@ class Translated:
         found = find_kind({"prediction": adata}, kind)
         prediction = read_prediction(adata, name="prediction")
         target = adata.uns.get(UNS_KEY, {}).get("target")
-        return cls(found, prediction, adata.layers.get("mean"), target)
+        return cls(found, prediction, target)
 
     def values(self, features: pd.Index) -> Any:
         """Return the predicted values of some features, of shape (n_cells, n_features)."""
         return _columns(self.prediction.matrix, self.prediction.var_names, features)
 
-    def library(self, features: pd.Index) -> float:
-        """Return the median over cells of the expected total of some genes."""
-        given = self.prediction.matrix if self.expected is None else self.expected
-        values = _columns(given, self.prediction.var_names, features)
-        totals = np.empty(values.shape[0])
-        for rows in slices(*values.shape):
-            block = values[rows].toarray() if sparse.issparse(values) else values[rows]
-            block = np.expm1(block) if self.expected is None else block
-            totals[rows] = np.asarray(block, dtype=np.float64).sum(axis=1)
-        return max(float(np.median(totals)), 1e-12)
-
     def scaled(self, measured: Measured, features: pd.Index) -> Any:
-        """Return measured counts of some features on the translation's scale."""
+        """Return measured counts of some features on the translation's scale.
+
+        Expression is size-normalised to the total at which both sides have the same mean over
+        cells and genes. The translation's own total would not do: that of expected log1p values
+        is lower than that of the cells they stand for.
+        """
         counts = _columns(measured.matrix, measured.var_names, features)
-        library = self.library(features) if self.kind == "rna" else 1.0
-        return Scale(self.kind, library).apply(counts)
+        return self.scale(counts, features).apply(counts)
+
+    def scale(self, counts: sparse.csr_matrix, features: pd.Index) -> Scale:
+        """Return the scale that :meth:`scaled` brings counts of some features to."""
+        if self.kind != "rna":
+            return Scale(self.kind, 1.0)
+        return Scale("rna", _library_with_mean(counts, float(self.values(features).mean())))
 
     def shared_features(self, others: pd.Index, *, least: int, name: str) -> pd.Index:
         """Return the features that the translation shares with others, in its order.
@@ -109,6 +106,20 @@ class Translated:
         if measured.matrix.shape[0] == 0:
             raise ValueError(f"{name} has no cells.")
         return measured
+
+
+def _library_with_mean(counts: sparse.csr_matrix, mean: float) -> float:
+    """Return the total to normalise cells to for a mean of log1p values, within reason."""
+    from scipy.optimize import brentq
+
+    def excess(log_library: float) -> float:
+        values = Scale("rna", float(np.exp(log_library))).apply(counts)
+        return float(values.mean(dtype=np.float64)) - mean
+
+    low, high = np.log(_LIBRARIES)
+    if excess(low) >= 0 or excess(high) <= 0:
+        return float(_LIBRARIES[0] if excess(low) >= 0 else _LIBRARIES[1])
+    return float(np.exp(brentq(excess, low, high, xtol=1e-6)))
 
 
 def _columns(matrix: Any, names: pd.Index, wanted: pd.Index) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scvi_xmodal.tl._groups import group_labels, group_means
+from scvi_xmodal.metrics._groups import group_labels, group_means
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -4,7 +4,7 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from scvi_xmodal.tl._groups import group_labels, group_means
+from scvi_xmodal.metrics._groups import group_labels, group_means
 
 
 def test_means_equal_pandas_for_dense_and_sparse(rng):
