@@ -148,7 +148,8 @@ class NegativeBinomial(Likelihood):
         """Return the table for the dispersions as they are, made anew when they change."""
         state = (self.log_theta._version, self.log_theta.device)
         if self._table is None or self._table[0] != state:
-            self._table = (state, expected_log1p_table(self.log_theta.detach().exp()))
+            table = expected_log1p_table(self.log_theta.detach().exp())
+            self._table = (state, table.to(self.log_theta.dtype))
         return self._table[1]
 
 

@@ -9,11 +9,12 @@ import torch
 _LOWEST, _HIGHEST, _STEP = -12.0, 14.0, 0.5
 _N_KNOTS = int((_HIGHEST - _LOWEST) / _STEP) + 1
 _NODES = torch.linspace(math.log(1e-9), math.log(40), 80, dtype=torch.float64)
-_VALUES_AT_A_TIME = 1 << 20
+_VALUES_AT_A_TIME = 1 << 16
+"""Few enough that what is looked up stays in the cache."""
 
 
 def expected_log1p_table(theta: torch.Tensor) -> torch.Tensor:
-    r"""Tabulate E[ln(1 + y)] of negative binomial counts over their log mean.
+    r"""Tabulate E[ln(1 + y)] of negative binomial counts over their log mean, as cubics.
 
     With the probability generating function :math:`G` of :math:`y` and
     :math:`\ln(1 + y) = \int_0^\infty \frac{e^{-t}}{t} (1 - e^{-ty}) \, dt`,
@@ -31,7 +32,8 @@ def expected_log1p_table(theta: torch.Tensor) -> torch.Tensor:
 
     Returns
     -------
-    Values and slopes at the knots, of shape (2, n_genes, n_knots).
+    Coefficients of the cubics that have the value and the slope of both neighbouring knots,
+    constant first, of shape (n_genes, n_knots - 1, 4).
     """
     theta = theta.double()[:, None]
     knots = torch.linspace(_LOWEST, _HIGHEST, _N_KNOTS, dtype=torch.float64, device=theta.device)
@@ -45,7 +47,11 @@ def expected_log1p_table(theta: torch.Tensor) -> torch.Tensor:
         value -= weight * torch.expm1(-theta * log_growth)
         slope += weight * mean * closed * torch.exp(-(theta + 1) * log_growth)
     width = float(_NODES[1] - _NODES[0])
-    return torch.stack([value * width, slope * width])
+    value, slope = value * width, slope * width * _STEP
+    left, left_slope, right_slope = value[:, :-1], slope[:, :-1], slope[:, 1:]
+    rise = value[:, 1:] - left
+    square, cube = 3 * rise - 2 * left_slope - right_slope, left_slope + right_slope - 2 * rise
+    return torch.stack([left, left_slope, square, cube], dim=-1)
 
 
 def expected_log1p(mean: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
@@ -74,20 +80,19 @@ def expected_log1p(mean: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     tensor([[1.0657]])
     """
     rows = max(1, _VALUES_AT_A_TIME // max(mean.shape[1], 1))
-    value, slope = table.to(mean.dtype)
-    return torch.cat([_interpolate(part, value, slope) for part in mean.split(rows)])
+    cubics = table.to(mean.dtype).view(-1, 4)
+    return torch.cat([_interpolate(part, cubics) for part in mean.split(rows)])
 
 
-def _interpolate(mean: torch.Tensor, value: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-    log_mean = mean.clamp(min=math.exp(_LOWEST)).log()
-    place = (log_mean.clamp(max=_HIGHEST) - _LOWEST) / _STEP
-    knot = place.floor().clamp(max=_N_KNOTS - 2)
-    x = place - knot
-    genes = torch.arange(mean.shape[1], device=mean.device) * _N_KNOTS
-    index = knot.long() + genes
-    left, right = value.take(index), value.take(index + 1)
-    left_slope, right_slope = slope.take(index) * _STEP, slope.take(index + 1) * _STEP
-    rise = right - left
-    cubic = (left_slope + right_slope - 2 * rise) * x + (3 * rise - 2 * left_slope - right_slope)
-    inside = left + x * (left_slope + x * cubic)
-    return inside + (log_mean - _HIGHEST).clamp(min=0)
+def _interpolate(mean: torch.Tensor, cubics: torch.Tensor) -> torch.Tensor:
+    place = mean.clamp(min=math.exp(_LOWEST)).log_().sub_(_LOWEST).div_(_STEP)
+    beyond = (place - (_N_KNOTS - 1)).clamp_(min=0)
+    place -= beyond
+    knot = place.floor().clamp_(max=_N_KNOTS - 2)
+    genes = torch.arange(mean.shape[1], device=mean.device) * (_N_KNOTS - 1)
+    # one row of four neighbours, where four tables would be four places in memory
+    own = cubics.index_select(0, (knot.long() + genes).view(-1)).view(*mean.shape, 4)
+    constant, slope, square, cube = own.unbind(-1)
+    x = place.sub_(knot)
+    inside = torch.addcmul(square, cube, x).mul_(x).add_(slope).mul_(x).add_(constant)
+    return inside.add_(beyond, alpha=_STEP)
