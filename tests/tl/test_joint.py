@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scvi
+
+import scvi_xmodal as xm
+from scvi_xmodal.data import Split
+from scvi_xmodal.model import Butterfly
+from scvi_xmodal.tl import enhance, integrate, joint_latent
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Return a small trained model and its data."""
+    mdata = xm.datasets.synthetic(n_cells=60, n_genes=18, n_peaks=36, atac_density=0.3)
+    scvi.settings.seed = 0
+    Butterfly.setup_mudata(mdata)
+    model = Butterfly(mdata, n_latent=4, n_embedding=8)
+    split = Split(range(40), range(40, 50), range(50, 60))
+    model.train(2, pretrain_epochs=1, split=split, enable_progress_bar=False)
+    return model, mdata
+
+
+def test_enhance_denoises_each_modality_through_itself_or_the_other(study):
+    model, mdata = study
+    own, other = enhance(model), enhance(model, mdata, through="other", indices=[3, 1])
+    assert list(own.mod) == list(other.mod) == ["rna", "atac"]
+    for result, source, target in [
+        (own, "rna", "rna"),
+        (own, "atac", "atac"),
+        (other, "atac", "rna"),
+        (other, "rna", "atac"),
+    ]:
+        rows = None if result is own else [3, 1]
+        expected = model.translate(source=source, target=target, indices=rows)
+        np.testing.assert_array_equal(result[target].X, expected.X)
+        assert result[target].obs_names.equals(expected.obs_names)
+    with pytest.raises(ValueError, match="through='both'"):
+        enhance(model, through="both")
+
+
+def test_joint_latent_combines_the_posteriors(study):
+    model, mdata = study
+    parts = [
+        model.get_latent_representation(mdata, modality=key, return_dist=True)
+        for key in ("rna", "atac")
+    ]
+    (rna, rna_var), (atac, atac_var) = parts
+    np.testing.assert_allclose(joint_latent(model), (rna + atac) / 2, rtol=1e-5)
+    side_by_side = joint_latent(model, mdata, combine="concatenate")
+    np.testing.assert_array_equal(side_by_side, np.hstack([rna, atac]))
+    weighted = joint_latent(model, combine="precision", indices=range(5))
+    expected = (rna / rna_var + atac / atac_var) / (1 / rna_var + 1 / atac_var)
+    np.testing.assert_allclose(weighted, expected[:5], rtol=1e-4)
+    alone = joint_latent(model, mdata["atac"], modalities=["atac"])
+    np.testing.assert_allclose(alone, atac, rtol=1e-5)
+    with pytest.raises(ValueError, match="combine='sum'"):
+        joint_latent(model, combine="sum")
+    with pytest.raises(ValueError, match="modality='protein'"):
+        joint_latent(model, modalities=["protein"])
+    with pytest.raises(ValueError, match="modalities names none"):
+        joint_latent(model, modalities=[])
+
+
+def test_integrate_joins_counts_with_expected_counts(study):
+    model, mdata = study
+    rna = model.translate(mdata["atac"], source="atac", target="rna")
+    joint = integrate(mdata["atac"], rna[::-1].copy())
+    assert list(joint.mod) == ["rna", "atac"]
+    assert joint["rna"].obs_names.equals(mdata["atac"].obs_names)
+    np.testing.assert_allclose(joint["rna"].layers["counts"], rna.layers["mean"])
+    assert (joint["atac"].layers["counts"] != mdata["atac"].X).nnz == 0
+    assert joint.obs["cell_type"].equals(mdata["atac"].obs["cell_type"])
+    assert "counts" not in rna.layers
+    atac = model.translate(mdata["rna"], source="rna", target="atac")
+    called = integrate(mdata["rna"], atac)["atac"].layers["counts"]
+    assert set(np.unique(called.toarray())) == {0, 1}
+
+
+def test_multivi_and_totalvi_take_it(study):
+    model, mdata = study
+    atac = model.translate(mdata["rna"], source="rna", target="atac")
+    quick = {"max_epochs": 1, "enable_progress_bar": False}
+    joint = integrate(mdata["rna"], atac, run="multivi", train_kwargs=quick)
+    assert joint.obsm["X_multivi"].shape[0] == 60
+    assert np.isfinite(joint.obsm["X_multivi"]).all()
+    assert "X_multivi" not in mdata.obsm
+    cite = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30, n_proteins=6)
+    ridge = xm.baselines.Ridge(n_components=5).fit(cite)
+    protein = ridge.translate(cite["rna"], source="rna", target="protein")
+    joint = integrate(cite["rna"], protein, run="totalvi", train_kwargs=quick)
+    assert joint["protein"].layers["counts"].min() == 0
+    assert np.isfinite(joint.obsm["X_totalvi"]).all()
+
+
+def test_users_mistakes_are_named(study):
+    model, mdata = study
+    rna = model.translate(mdata["atac"], source="atac", target="rna")
+    with pytest.raises(ValueError, match="they are 60 and 59, of which 59"):
+        integrate(mdata["atac"], rna[1:].copy())
+    with pytest.raises(ValueError, match="run='totalvi' does not fit"):
+        integrate(mdata["atac"], rna, run="totalvi")
+    with pytest.raises(ValueError, match="both rna"):
+        integrate(mdata["rna"], rna, kind="rna")
+    with pytest.raises(ValueError, match="no layer 'raw'"):
+        integrate(mdata["atac"], rna, layer="raw")
+    logged = mdata["atac"].copy()
+    logged.X = logged.X.log1p()
+    with pytest.raises(ValueError, match="not a whole number"):
+        integrate(logged, rna)
+    renamed = rna.copy()
+    renamed.uns["scvi_xmodal"]["source"] = "control"
+    with pytest.raises(ValueError, match="give kind="):
+        integrate(mdata["atac"], renamed)
