@@ -1,0 +1,107 @@
+"""Figures of the comparison: scores of every fold, and scores beside what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_summary import METRICS, OURS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+NAMES = {"rna": "RNA", "atac": "ATAC", "protein": "protein"}
+SHOWN = {
+    ("atac", "rna"): ("pearson_gene", "ami"),
+    ("rna", "atac"): ("auroc_peak", "ami"),
+    ("rna", "protein"): ("pearson_protein", "ami"),
+    ("protein", "rna"): ("pearson_gene", "ami"),
+}
+OWN_COLOR, OTHER_COLOR, MEASURED_COLOR = "#D55E00", "#0072B2", "#7F7F7F"
+WORDS = {"pearson": "Pearson", "auroc": "AUROC", "ami": "AMI"}
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+def score_figure(rows: pd.DataFrame, path: Path) -> None:
+    """Draw each fold's leading score and AMI by model, and the mean as a bar; folds by cell."""
+    rows = _by_cell(rows)
+    places = list(rows.groupby(["data", "source", "target"], sort=False))
+    models = [name for name in MODELS if name in set(rows["model"])]
+    plt = _pyplot()
+    height = 1.1 + 0.25 * len(models)
+    figure, axes = plt.subplots(
+        len(places), 2, figsize=(10, height * len(places)), squeeze=False, layout="constrained"
+    )
+    for line, ((data, source, target), part) in zip(axes, places, strict=True):
+        for ax, metric in zip(line, SHOWN[source, target], strict=True):
+            _dots(ax, part, metric, models)
+            ax.set_title(f"{data}: {NAMES[source]} -> {NAMES[target]}", fontsize=9)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def cost_figure(rows: pd.DataFrame, path: Path) -> None:
+    """Draw the leading score against CPU seconds of a fit, means over folds by cell."""
+    rows = _by_cell(rows)
+    rows = rows[rows["model"] != MEASURED]
+    pairs = list(rows.groupby(["source", "target"], sort=False))
+    plt = _pyplot()
+    figure, axes = plt.subplots(
+        1, len(pairs), figsize=(5.2 * len(pairs), 4.2), squeeze=False, layout="constrained"
+    )
+    for ax, ((source, target), part) in zip(axes[0], pairs, strict=True):
+        metric = METRICS[target][0]
+        for marker, (data, own) in zip(MARKERS, part.groupby("data", sort=False), strict=False):
+            means = own.groupby("model")[["fit_cpu_seconds", metric]].mean().dropna()
+            seconds = means["fit_cpu_seconds"].clip(lower=0.01)
+            colors = [_color(name) for name in means.index]
+            ax.scatter(seconds, means[metric], c=colors, marker=marker, s=28, label=data)
+            for name in means.index:
+                place = (seconds[name], means.loc[name, metric])
+                ax.annotate(name, place, fontsize=6, xytext=(3, 3), textcoords="offset points")
+        ax.set(xscale="log", xlabel="CPU seconds of a fit", ylabel=_words(metric))
+        ax.set_title(f"{NAMES[source]} -> {NAMES[target]}", fontsize=10)
+        ax.margins(x=0.15)
+        for handle in ax.legend(fontsize=7).legend_handles:
+            handle.set_color("black")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _dots(ax: Any, part: pd.DataFrame, metric: str, models: list[str]) -> None:
+    shown = part.dropna(subset=[metric]) if metric in part else part.iloc[:0]
+    # the measured cells are scored as clusters only
+    here = [name for name in models if name in set(shown["model"])]
+    for place, name in enumerate(reversed(here)):
+        values = shown.loc[shown["model"] == name].groupby("fold")[metric].mean()
+        ax.scatter(values, [place] * len(values), color=_color(name), s=14, alpha=0.6)
+        ax.vlines(values.mean(), place - 0.3, place + 0.3, color=_color(name), linewidth=2)
+    ax.set_yticks(range(len(here)), [MODELS[name].label for name in reversed(here)], fontsize=7)
+    ax.set_xlabel(_words(metric), fontsize=8)
+    ax.tick_params(axis="x", labelsize=7)
+    ax.grid(visible=True, axis="x", alpha=0.3)
+
+
+def _by_cell(rows: pd.DataFrame) -> pd.DataFrame:
+    chosen = rows[rows["split"] == "cell"]
+    return chosen if len(chosen) else rows
+
+
+def _words(metric: str) -> str:
+    score, *per = metric.split("_")
+    return " per ".join([WORDS[score], *per])
+
+
+def _color(name: str) -> str:
+    return {OURS: OWN_COLOR, MEASURED: MEASURED_COLOR}.get(name, OTHER_COLOR)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt

@@ -1,0 +1,233 @@
+"""``RESULTS.md`` from the table of results; nothing in it is typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from benchmarks._accuracy_figure import cost_figure, score_figure
+from benchmarks._accuracy_jobs import DEFAULT
+from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_summary import (
+    FEWEST,
+    METRICS,
+    PLACE,
+    best,
+    by_fold,
+    comparison,
+    distance,
+    paired_tests,
+    spread,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAMES = {"rna": "RNA", "atac": "ATAC", "protein": "protein"}
+SPLIT_NAMES = {"cell": "by cell", "cell_type": "by cell type", "batch": "by batch"}
+
+
+def write_report(table: pd.DataFrame, folder: Path, *, suffix: str = "") -> None:
+    """Write ``RESULTS.md`` and its figures.
+
+    Parameters
+    ----------
+    table
+        All rows of the table of results.
+    folder
+        Where to.
+    suffix
+        What the files' names end in, such as ``"_quick"``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = comparison(table)
+    figures = {}
+    if len(rows):
+        figures = {
+            f"accuracy{suffix}.png": score_figure,
+            f"accuracy_cost{suffix}.png": cost_figure,
+        }
+    for name, draw in figures.items():
+        draw(rows, folder / name)
+    (folder / f"RESULTS{suffix}.md").write_text(markdown(table, list(figures), suffix=suffix))
+
+
+def markdown(table: pd.DataFrame, figures: list[str], *, suffix: str = "") -> str:
+    """Return the report as Markdown."""
+    rows = comparison(table)
+    lines = _head(table, suffix)
+    lines += [line for name in figures for line in (f"![{name}]({name})", "")]
+    if len(rows):
+        lines += ["## Scores", "", *_reading(), *_scores(rows)]
+        lines += ["## Butterfly against each, over all folds", "", *_tests(rows)]
+        lines += ["## Cost of a fit", "", *_costs(rows)]
+    lines += _variants(table)
+    lines += _failures(table)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def grid(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Return a Markdown table and an empty line."""
+    parts = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(part) + " |" for part in parts] + [""]
+
+
+def _head(table: pd.DataFrame, suffix: str) -> list[str]:
+    option = " --quick" if suffix else ""
+    lines = [
+        "# Accuracy",
+        "",
+        f"Written by `python -m benchmarks.accuracy{option} --report` from "
+        f"`accuracy{suffix}.csv`, which `python -m benchmarks.accuracy{option}` fills; "
+        "never by hand. `benchmarks/accuracy.py` says how models are trained and scored.",
+        "",
+    ]
+    for name, title in (("machine", "Machines"), ("commit", "Commits")):
+        if name in table and len(table):
+            found = ", ".join(str(value) for value in table[name].dropna().unique())
+            lines += [f"{title}: {found}.", ""]
+    return lines
+
+
+def _reading() -> list[str]:
+    return [
+        "Mean +- standard deviation over folds (seeds averaged first). Bold: the best of the "
+        "models with most folds. `rmse` and `calibration_error` are better lower, "
+        "`calibration_ratio` better near 1. `measured cells` are the target itself, clustered. "
+        "The mean of the training cells scores 0 and .5 per feature, and well when flattened.",
+        "",
+    ]
+
+
+def _scores(rows: pd.DataFrame) -> Iterator[str]:
+    for (data, split, source, target), part in rows.groupby(PLACE, sort=False):
+        sizes = part[["n_train", "n_cells", "n_source_features", "n_features"]].mean()
+        train, test, n_source, n_target = sizes.round().astype(int)
+        yield f"### {data}, {SPLIT_NAMES[split]}: {NAMES[source]} -> {NAMES[target]}"
+        yield ""
+        yield (
+            f"About {train} training and {test} test cells a fold, {n_source} features of the "
+            f"source and {n_target} of the target."
+        )
+        yield ""
+        yield from _score_grid(part, target)
+
+
+def _score_grid(part: pd.DataFrame, target: str) -> list[str]:
+    summary = spread(by_fold(part))
+    shown = [name for name in METRICS[target] if name in summary]
+    winners = {name: best(summary, name) for name in shown}
+    body = []
+    for model in summary.index:
+        cells = [_cell(summary.loc[model, name], winners[name] == model) for name in shown]
+        n_folds = int(max(summary.loc[model, (name, "count")] for name in shown))
+        body.append([MODELS[model].label, str(n_folds), *cells])
+    return grid(["model", "folds", *shown], body)
+
+
+def _cell(values: pd.Series, is_best: bool) -> str:
+    if pd.isna(values["mean"]):
+        return "-"
+    text = f"{values['mean']:.3f}"
+    text += "" if pd.isna(values["std"]) else f" +- {values['std']:.3f}"
+    return f"**{text}**" if is_best else text
+
+
+def _tests(rows: pd.DataFrame) -> Iterator[str]:
+    yield (
+        "Median difference (positive: Butterfly is better), pairs of folds that Butterfly wins, "
+        "and p of Wilcoxon's signed-rank test, two-sided, not corrected for their number; "
+        f"none with fewer than {FEWEST} pairs. Folds share training cells, so p is optimistic."
+    )
+    yield ""
+    for (source, target), part in rows.groupby(["source", "target"], sort=False):
+        shown = [name for name in METRICS[target] if name in part and part[name].notna().any()]
+        tests = {name: paired_tests(part, name) for name in shown}
+        models = [m for m in MODELS if any(m in found.index for found in tests.values())]
+        if models:
+            yield f"### {NAMES[source]} -> {NAMES[target]}"
+            yield ""
+            body = [[MODELS[m].label, *(_test(tests[name], m) for name in shown)] for m in models]
+            yield from grid(["against", *shown], body)
+
+
+def _test(found: pd.DataFrame, model: str) -> str:
+    if model not in found.index:
+        return "-"
+    row = found.loc[model]
+    text = f"{row['median']:+.3f} ({int(row['wins'])}/{int(row['n'])}"
+    return text + (")" if pd.isna(row["p"]) else f", p={row['p']:.2g})")
+
+
+def _costs(rows: pd.DataFrame) -> list[str]:
+    fits = rows[rows["model"] != MEASURED]
+    fits = fits.drop_duplicates(["data", "split", "fold", "model", "seed"])
+    columns = {"fit_cpu_seconds": "CPU s", "fit_seconds": "wall s", "fit_peak_rss_mb": "peak MB"}
+    medians = fits.groupby(["data", "model"])[list(columns)].median()
+    body = [
+        [data, MODELS[model].label, *(f"{value:.3g}" for value in medians.loc[(data, model)])]
+        for data in medians.index.unique("data")
+        for model in MODELS
+        if (data, model) in medians.index
+    ]
+    lines = [
+        "Median over fits, one thread each; peak resident memory includes the imports and the "
+        "data set. Wall seconds depend on what else the machine did.",
+        "",
+    ]
+    return [*lines, *grid(["data", "model", *columns.values()], body)]
+
+
+def _variants(table: pd.DataFrame) -> Iterator[str]:
+    whole = table[table["error"] == ""]
+    own = (whole["variant"] != DEFAULT) | (whole["train_fraction"] != 1)
+    if not own.any():
+        return
+    yield "## Variants and parts of the training cells"
+    yield ""
+    yield (
+        "Difference from the model as it comes on all training cells, in the same folds: mean "
+        "+- standard deviation over folds (positive: the variant is better)."
+    )
+    yield ""
+    options = whole.loc[own, ["model", "variant", "options"]].drop_duplicates()
+    for row in options[options["options"] != ""].itertuples():
+        yield f"- `{row.variant}` of {MODELS[row.model].label}: `{row.options}`"
+    yield ""
+    for (data, split, source, target), part in whole.groupby(PLACE, sort=False):
+        body = list(_variant_rows(part, target))
+        if body:
+            shown = [name for name in METRICS[target] if name in part]
+            yield f"### {data}, {SPLIT_NAMES[split]}: {NAMES[source]} -> {NAMES[target]}"
+            yield ""
+            yield from grid(["model", "variant", "cells", "folds", *shown], body)
+
+
+def _variant_rows(part: pd.DataFrame, target: str) -> Iterator[list[str]]:
+    folds = by_fold(part, ["variant", "train_fraction"])
+    shown = [name for name in METRICS[target] if name in folds]
+    for key, scores in folds.groupby(level=["model", "variant", "train_fraction"]):
+        model, variant, fraction = key
+        base = (model, DEFAULT, 1.0)
+        if key == base or base not in folds.index.droplevel("fold"):
+            continue
+        own, reference = scores.droplevel([0, 1, 2]), folds.loc[base]
+        gains = {n: (distance(n, own[n]) - distance(n, reference[n])).dropna() for n in shown}
+        cells = [f"{g.mean():+.3f} +- {g.std():.3f}" if len(g) else "-" for g in gains.values()]
+        n_folds = max(len(gain) for gain in gains.values())
+        yield [MODELS[model].label, variant, f"{fraction:.0%}", str(n_folds), *cells]
+
+
+def _failures(table: pd.DataFrame) -> list[str]:
+    failed = table[table["error"] != ""]
+    if failed.empty:
+        return []
+    lines = ["## What failed", ""]
+    for (data, split, model, error), part in failed.groupby(["data", "split", "model", "error"]):
+        folds = ", ".join(str(fold) for fold in sorted(part["fold"].unique()))
+        lines.append(
+            f"- {MODELS[model].label} on {data} {SPLIT_NAMES[split]}, folds {folds}: {error}"
+        )
+    return lines

@@ -1,0 +1,194 @@
+"""The accuracy benchmark: what is planned, skipped, kept of failures, and reported."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse, stats
+
+from benchmarks import _accuracy_run, accuracy
+from benchmarks._accuracy_data import DATA, load, prepare
+from benchmarks._accuracy_inverse import inverse_tfidf
+from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
+from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_report import markdown, write_report
+from benchmarks._accuracy_summary import best, by_fold, paired_tests, spread
+from benchmarks._accuracy_table import Table
+from scvi_xmodal import pp
+
+JOB = Job("cortex_2k", "cell", 0, "mean")
+
+
+def rows(**scores):
+    """Return rows of the table: of each model, one score a fold, ATAC to RNA."""
+    return pd.DataFrame(
+        [
+            dict(zip(KEY, Job("cortex_2k", "cell", fold, model).keys()[1], strict=True))
+            | {"pearson_gene": value, "rmse": 1 - value, "n_train": 10, "n_cells": 4}
+            | {"n_source_features": 3, "n_features": 2, "fit_cpu_seconds": 1.0}
+            | {"fit_seconds": 1.0, "fit_peak_rss_mb": 5.0, "ami": value}
+            | {"options": "", "error": "", "versions": "", "machine": "m", "commit": "c"}
+            for model, values in scores.items()
+            for fold, value in enumerate(values)
+        ]
+    )
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Replace the worker by a function that notes what it was asked for."""
+    asked = []
+
+    def measure(job, data_dir):
+        asked.append(job)
+        if job.model == "ridge":
+            return {"error": "exit 1: ValueError: no"}
+        if job.model == "babel":
+            return {"missing": "does not exist yet"}
+        made = [{"source": s, "target": t, "pearson_gene": 0.5} for s, t in job.directions]
+        cost = {"fit_cpu_seconds": 1.0, "fit_peak_rss_mb": 5.0}
+        return {"rows": [{**row, **cost} for row in made]}
+
+    monkeypatch.setattr(_accuracy_run, "measure", measure)
+    return asked
+
+
+def test_finished_and_failed_fits_are_skipped_and_missing_models_asked_again(tmp_path, measured):
+    table = Table(tmp_path / "accuracy.csv")
+    jobs = [JOB, replace(JOB, model="ridge"), replace(JOB, model="babel")]
+    for _ in range(2):
+        _accuracy_run.run_all(jobs, table, data_dir=None, about={"machine": "m"})
+    assert [job.model for job in measured] == ["mean", "ridge", "babel", "babel"]
+    stored = table.read()
+    assert len(stored) == 4  # two directions of two models
+    assert set(stored["error"]) == {"", "exit 1: ValueError: no"}
+    table.forget_failures(jobs)
+    assert table.read()["model"].unique().tolist() == ["mean"]
+
+
+def test_command_skips_what_is_there(tmp_path, measured, monkeypatch):
+    command = ["--models", "mean", "knn", "--data", "cortex_2k", "--split", "cell", "--folds", "0"]
+    monkeypatch.setattr(accuracy, "write_report", lambda *args, **kwargs: None)
+    accuracy.main([*command, "1", "--out", str(tmp_path)])
+    assert len(measured) == 4
+    accuracy.main([*command, "1", "2", "--out", str(tmp_path)])
+    assert [job.fold for job in measured[4:]] == [2, 2]
+
+
+def test_rows_of_a_newer_run_take_the_older_ones_place(tmp_path):
+    table = Table(tmp_path / "t.csv")
+    row = rows(mean=[0.1]).iloc[0].to_dict()
+    table.append([row])
+    table.append([row | {"pearson_gene": 0.2}, row | {"fold": 1, "auroc_peak": 0.5}])
+    stored = table.read()
+    assert stored["pearson_gene"].tolist() == [0.2, 0.1]
+    assert stored["auroc_peak"].isna().tolist() == [True, False]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".csv"] == ["t.csv"]
+
+
+def test_a_variants_name_stands_for_one_set_of_keywords(tmp_path):
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps({"wide": {"init": {"n_latent": 64}}}))
+    (variant,) = read_variants(path)
+    assert (variant.model, variant.name) == ("butterfly", "wide")
+    job = replace(JOB, model="butterfly", variant="wide", options=variant.options)
+    assert job.init == {"n_latent": 64}
+    assert job.train == {}
+    table = Table(tmp_path / "t.csv")
+    row = dict(zip(KEY, job.keys()[0], strict=True)) | {"options": variant.options}
+    table.append([row])
+    table.check_options([job])
+    with pytest.raises(ValueError, match="another name"):
+        table.check_options([replace(job, options='{"init": {"n_latent": 8}}')])
+
+
+@pytest.mark.parametrize("table", [{"a": {"model": "none"}}, {"a": {"epochs": 3}}])
+def test_wrong_variants_are_named(tmp_path, table):
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps(table))
+    with pytest.raises(ValueError, match="'a'"):
+        read_variants(path)
+
+
+def test_plan_repeats_random_models_and_asks_only_for_known_directions():
+    options = accuracy._options(["--seeds", "0", "1", "--split", "batch", "--data", *DATA])
+    jobs = plan(options)
+    assert {job.seed for job in jobs if MODELS[job.model].random} == {0, 1}
+    assert {job.seed for job in jobs if not MODELS[job.model].random} == {0}
+    assert {job.data for job in jobs if job.model == "totalvi"} == {"bmmc_citeseq", "wnn_citeseq"}
+    assert {job.fold for job in jobs if job.data == "cortex_2k"} == {0, 1, 2}
+    assert len(jobs) == len(set(jobs))
+
+
+def test_models_get_no_test_cell_but_its_source():
+    mdata = load("cortex_2k", None)
+    job = replace(JOB, train_fraction=0.5)
+    task, answers = prepare(mdata, job)
+    split = pp.split(mdata, by="cell", n_folds=5, fold=0, seed=0)
+    assert task.split.train.size == 640
+    assert not set(task.training.obs_names) & set(mdata.obs_names[split.test])
+    assert set(task.training.obs_names[task.split.train]) < set(mdata.obs_names[split.train])
+    assert task.queries["rna"].obs.columns.empty
+    assert answers.reference["atac"].n_obs == split.train.size
+    fewest = (answers.reference["atac"].X > 0).sum(axis=0).min()
+    assert fewest >= 0.005 * split.train.size
+
+
+def test_thinned_counts_change_what_models_see_and_not_the_truth():
+    options = json.dumps({"data": {"keep_counts": 0.5}})
+    task, answers = prepare(
+        load("bmmc_citeseq", None), replace(JOB, data="bmmc_citeseq", options=options)
+    )
+    seen, truth = (adata["rna"].X.sum() for adata in (task.queries, answers.truth))
+    assert seen == pytest.approx(truth / 2, rel=0.02)
+
+
+def test_inverse_tfidf_gives_back_what_is_open(rng):
+    counts = sparse.csr_matrix(rng.poisson(0.5, size=(30, 12)) + np.eye(30, 12))
+    is_open = (counts.toarray() > 0).astype(float)
+    depth = is_open.sum(axis=1, keepdims=True)
+    tfidf = is_open / depth * np.log1p(30 / is_open.sum(axis=0))
+    found = inverse_tfidf(tfidf / tfidf.max(), counts, 1.0)
+    np.testing.assert_allclose(found, is_open / depth)
+
+
+def test_tests_are_paired_by_fold():
+    ours, other = [0.5, 0.6, 0.7, 0.8, 0.9, 0.4], [0.4, 0.3, 0.65, 0.9, 0.2, 0.1]
+    found = paired_tests(rows(butterfly=ours, ridge=other, knn=[0.1]), "pearson_gene")
+    expected = stats.wilcoxon(ours, other).pvalue
+    assert found.loc["ridge", "p"] == pytest.approx(expected)
+    assert found.loc["ridge", ["n", "wins"]].tolist() == [6, 5]
+    assert np.isnan(found.loc["knn", "p"])
+    lower = paired_tests(rows(butterfly=ours, ridge=other), "rmse")
+    assert lower.loc["ridge", "wins"] == 5
+
+
+def test_the_best_has_all_folds_and_is_not_the_measured_cells():
+    summary = spread(by_fold(rows(butterfly=[0.5, 0.6], ridge=[0.9], measured=[1.0, 1.0])))
+    assert best(summary, "pearson_gene") == "butterfly"
+    assert best(summary, "rmse") == "butterfly"
+
+
+def test_report_of_a_small_table(tmp_path):
+    table = rows(butterfly=[0.5, 0.7], mean=[0.0, 0.0])
+    failed = rows(ridge=[0.0]).assign(error="exit 1: ValueError: no", pearson_gene=np.nan)
+    wide = rows(butterfly=[0.6, 0.9]).assign(variant="wide", options='{"init": {"n_latent": 64}}')
+    table = pd.concat([table, failed, wide], ignore_index=True)
+    write_report(table, tmp_path)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "| Butterfly | 2 | **0.600 +- 0.141** | **0.400 +- 0.141** |" in text
+    assert "| Mean | +0.600 (2/2)" in text
+    assert "| Butterfly | wide | 100% | 2 | +0.150 +- 0.071 |" in text
+    assert "Ridge on cortex_2k by cell, folds 0: exit 1: ValueError: no" in text
+    for name in ("accuracy.png", "accuracy_cost.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+        assert f"({name})" in text
+
+
+def test_report_of_nothing(tmp_path):
+    empty = Table(tmp_path / "none.csv").read()
+    assert markdown(empty, []).startswith("# Accuracy")
