@@ -59,7 +59,8 @@ class Likelihood(nn.Module, ABC):
 
     def outputs(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the layer's outputs of shape (n_rows, n_features)."""
-        outputs = self.output(hidden)
+        # likelihoods are sums over many features: under autocast they keep the weights' precision
+        outputs = self.output(hidden).to(self.output.weight.dtype)
         return outputs if self.norm is None else self.norm(outputs)
 
     def totals_of(self, statistics: FeatureStatistics) -> np.ndarray:

@@ -150,6 +150,13 @@ class BlockedLinear(nn.Module):
         -------
         Tensor of shape (n_sources * n_rows,).
         """
+        # a loss keeps its precision under autocast, as torch's own do
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self._bernoulli_nll(hidden.to(self.weight.dtype), target, offset)
+
+    def _bernoulli_nll(
+        self, hidden: torch.Tensor, target: SparseRows, offset: torch.Tensor
+    ) -> torch.Tensor:
         n_sources = hidden.shape[0] // max(target.n_rows, 1)
         hidden = hidden.view(-1, len(self.blocks), self.n_input)
         stacked_offset = offset.repeat(n_sources)

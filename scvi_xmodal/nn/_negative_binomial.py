@@ -37,7 +37,9 @@ def negative_binomial_kernel(
     -------
     Tensor of shape (n_sources * n_cells,).
     """
-    return _Kernel.apply(log_mu, log_theta, counts)
+    # a loss keeps its precision under autocast, as torch's own do
+    with torch.autocast(log_mu.device.type, enabled=False):
+        return _Kernel.apply(log_mu.to(log_theta.dtype), log_theta, counts)
 
 
 class _Kernel(torch.autograd.Function):

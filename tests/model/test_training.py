@@ -719,3 +719,20 @@ class TestChoices:
         model = Butterfly(mdata)
         model.train(**quick)
         assert model.translate(source="rna", target="atac").shape == (60, 1)
+
+
+@pytest.mark.parametrize("preset", ["default", "scbutterfly"])
+def test_mixed_precision_ends_near_full_precision(mdata, preset):
+    losses = {}
+    for precision in ("32-true", "bf16-mixed"):
+        scvi.settings.seed = 0
+        Butterfly.setup_mudata(mdata)
+        model = Butterfly(mdata, preset=preset)
+        model.train(4, pretrain_epochs=2, enable_progress_bar=False, precision=precision)
+        history = model.history["integrative_reconstruction_loss_validation"]
+        losses[precision] = float(history.iloc[-1, 0])
+        assert {p.dtype for p in model.module.parameters()} == {torch.float32}
+        translated = model.translate(mdata["atac"], source="atac", target="rna")
+        assert translated.X.dtype == np.float32
+        assert np.isfinite(translated.X).all()
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.02)

@@ -217,6 +217,22 @@ class TestBernoulliNLL:
         for parameter, exact in zip(layer.parameters(), in_double, strict=True):
             torch.testing.assert_close(parameter.grad.double(), exact, rtol=1e-4, atol=1e-5)
 
+    def test_keeps_its_precision_under_autocast(self, random_rows):
+        target = random_rows(8, 701, kind="ones", density=0.05)
+        layer, hidden, offset = _problem((400, 301), target, n_sources=2)
+        layer, offset = layer.float(), offset.float()
+        target = target.with_values(target.values.float())
+        coarse = hidden.detach().bfloat16().requires_grad_()
+        fine = coarse.detach().float().requires_grad_()
+        expected = layer.bernoulli_nll(fine, target, offset)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            own = layer.bernoulli_nll(coarse, target, offset)
+        torch.testing.assert_close(own, expected)
+        own.mean().backward()
+        expected.mean().backward()
+        assert coarse.grad.dtype == torch.bfloat16
+        torch.testing.assert_close(coarse.grad.float(), fine.grad, rtol=1e-2, atol=1e-3)
+
     def test_gradients_add_up_over_two_uses(self, random_rows):
         target = random_rows(4, 7, kind="ones")
         layer, hidden, offset = _problem((4, 3), target, n_sources=1)
