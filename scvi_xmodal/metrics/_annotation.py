@@ -75,11 +75,7 @@ def evaluate_annotation(
     """
     from sklearn.metrics import cohen_kappa_score, f1_score
 
-    true, given = _matched(truth, annotated)
-    given = given.where(given.notna(), unsure)[true.notna()].astype(str)
-    true = true.dropna().astype(str)
-    if not len(true):
-        raise ValueError("Not one cell has a true label.")
+    true, given = matched_labels(truth, annotated, unsure=unsure)
     right, sure = (true == given), (given != unsure)
     labels = sorted(true.unique())
     nan = float("nan")
@@ -98,6 +94,24 @@ def evaluate_annotation(
         unsure_fraction=float((~sure).mean()),
         n_cells=len(true),
     )
+
+
+def matched_labels(
+    truth: ArrayLike, annotated: ArrayLike, *, unsure: str
+) -> tuple[pd.Series, pd.Series]:
+    """Return true labels and those given, as strings, of the cells with a true label.
+
+    Raises
+    ------
+    ValueError
+        As :func:`evaluate_annotation`.
+    """
+    true, given = _matched(truth, annotated)
+    given = given.where(given.notna(), unsure)[true.notna()].astype(str)
+    true = true.dropna().astype(str)
+    if not len(true):
+        raise ValueError("Not one cell has a true label.")
+    return true, given
 
 
 def _matched(truth: ArrayLike, annotated: ArrayLike) -> tuple[pd.Series, pd.Series]:

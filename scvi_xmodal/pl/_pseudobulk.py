@@ -86,9 +86,10 @@ def pseudobulk(
 def _draw(ax: Axes, profile: pd.DataFrame, pearson: float, label: Sequence[str]) -> None:
     x, y = profile["reference"], profile["predicted"]
     size = float(np.clip(8000 / max(len(profile), 1), 1.5, 16.0))
+    alpha = float(np.clip(6000 / max(len(profile), 1), 0.06, 0.6))
     ends = [min(x.min(), y.min()), max(x.max(), y.max())]
     ax.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
-    ax.scatter(x, y, s=size, color=OKABE_ITO[0], alpha=0.6, linewidths=0, rasterized=True)
+    ax.scatter(x, y, s=size, color=OKABE_ITO[0], alpha=alpha, linewidths=0, rasterized=True)
     for feature in label:
         point = x[feature], y[feature]
         ax.scatter(*point, s=18, color=OKABE_ITO[3], linewidths=0, zorder=3)

@@ -208,7 +208,7 @@ def _scatter(
         xy[order, 0],
         xy[order, 1],
         c=own[order],
-        s=_point_area(ax, len(own)),
+        s=point_area(ax, len(own)),
         linewidths=0,
         rasterized=True,
     )
@@ -216,7 +216,7 @@ def _scatter(
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _point_area(ax: Axes, n_cells: int) -> float:
+def point_area(ax: Axes, n_cells: int) -> float:
     """Return the area of a point in square points: all cells together cover a fixed share."""
     per_pixel = 72 / ax.figure.dpi
     area = ax.bbox.width * ax.bbox.height * per_pixel**2
