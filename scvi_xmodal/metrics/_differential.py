@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scvi_xmodal.metrics._groups import group_labels, group_means
+from scvi_xmodal.metrics._inputs import read_prediction
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -60,7 +61,8 @@ def rank_features(
         raise ValueError("one_sided=True needs method='wilcoxon', whose scores are z values.")
     labels = group_labels(adata, groupby, name="prediction")
     labelled = labels.notna().to_numpy()
-    values = adata.X if labelled.all() else adata.X[labelled]
+    values = read_prediction(adata, name="prediction").matrix
+    values = values if labelled.all() else values[labelled]
     labels = labels[labelled]
     groups = _groups_to_rank(labels, groupby)
     means, others = _means(values, labels)

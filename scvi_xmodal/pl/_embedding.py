@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,29 +20,38 @@ if TYPE_CHECKING:
 
     from scvi_xmodal._constants import Kind
 
+    Basis = Literal["umap", "tsne"]
+
 _COMPONENTS = 30
 _NEIGHBORS = 15
+_PERPLEXITY = 30
 _FEWEST_CELLS = 5
 _DEPTH_CORRELATION = 0.75
 _SCALE = 1e4
 
+BASIS_NAMES: dict[str, str] = {"umap": "UMAP", "tsne": "t-SNE"}
+"""How figures call what scanpy calls a basis."""
 
-def umap(
+
+def embed(
     adata: AnnData,
     kind: Kind | None = None,
     *,
+    basis: Basis = "umap",
     layer: str | None = None,
     name: str,
     seed: int,
 ) -> NDArray[np.float32]:
-    """Return a UMAP of cells, of shape (n_cells, 2).
+    """Return a UMAP or t-SNE of cells, of shape (n_cells, 2).
 
     Parameters
     ----------
     adata
-        Cells. ``obsm["X_umap"]`` is used if it is there.
+        Cells. ``obsm["X_umap"]`` or ``obsm["X_tsne"]`` is used if it is there.
     kind
         What the raw counts measure; ``None`` if the values are to be taken as they are.
+    basis
+        ``"umap"`` or ``"tsne"``.
     layer
         Layer of the values; ``X`` by default.
     name
@@ -55,12 +64,14 @@ def umap(
     ValueError
         If there are too few cells, no such layer, or no counts where there should be.
     """
-    if "X_umap" in adata.obsm:
-        return np.asarray(adata.obsm["X_umap"])[:, :2]
+    if basis not in BASIS_NAMES:
+        raise ValueError(f"basis={basis!r} is unknown; it is one of {list(BASIS_NAMES)}.")
+    if f"X_{basis}" in adata.obsm:
+        return np.asarray(adata.obsm[f"X_{basis}"])[:, :2]
     if adata.n_obs < _FEWEST_CELLS:
         raise ValueError(
-            f"{name} has {adata.n_obs} cells; a UMAP needs at least {_FEWEST_CELLS}. Put "
-            "coordinates into obsm['X_umap'] to draw fewer."
+            f"{name} has {adata.n_obs} cells; a {BASIS_NAMES[basis]} needs at least "
+            f"{_FEWEST_CELLS}. Put coordinates into obsm['X_{basis}'] to draw fewer."
         )
     if layer is not None and layer not in adata.layers:
         raise ValueError(f"{name} has no layer {layer!r}; it has {list(adata.layers)}.")
@@ -69,7 +80,8 @@ def umap(
         check_counts(values, name=f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]")
         values = _NORMALIZED[kind](values.to_memory() if hasattr(values, "to_memory") else values)
     reduce = lsi if kind == "atac" else principal_components
-    return _layout(reduce(values, n_components=_COMPONENTS, seed=seed), seed)
+    layout = _layout if basis == "umap" else _tsne
+    return layout(reduce(values, n_components=_COMPONENTS, seed=seed), seed)
 
 
 def lsi(values: sparse.csr_matrix, *, n_components: int, seed: int) -> NDArray[np.floating]:
@@ -106,6 +118,16 @@ def _log_tfidf(counts: Any) -> sparse.csr_matrix:
 
 
 _NORMALIZED = {"rna": _log_normalize, "atac": _log_tfidf, "protein": clr}
+
+
+def _tsne(components: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
+    from sklearn.manifold import TSNE
+
+    perplexity = min(_PERPLEXITY, (components.shape[0] - 1) / 3)
+    # components of identical cells have no spread to start from
+    start = "pca" if components.shape[1] > 1 and np.ptp(components) > 0 else "random"
+    layout = TSNE(perplexity=perplexity, init=start, random_state=seed)
+    return layout.fit_transform(np.asarray(components, dtype=np.float32))
 
 
 def _layout(components: NDArray[np.floating], seed: int) -> NDArray[np.float32]:

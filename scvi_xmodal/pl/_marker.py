@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from scvi_xmodal.pl._axes import panels
-from scvi_xmodal.pl._embedding import umap
+from scvi_xmodal.pl._embedding import BASIS_NAMES, embed
 from scvi_xmodal.pl._umap import point_area
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def marker(
     places = [divmod(number, _COLUMNS) for number in range(len(names))]
     axes = panels(axes, places, size=_SIZE)
     label = basis.removeprefix("X_")
-    label = {"umap": "UMAP", "tsne": "t-SNE"}.get(label, label)
+    label = BASIS_NAMES.get(label, label)
     for ax, name, own in zip(axes, names, values.T, strict=True):
         _draw(ax, xy, own)
         ax.set(title=name, xlabel=f"{label} 1", ylabel=f"{label} 2")
@@ -104,7 +104,7 @@ def _places(prediction: AnnData, embedding: Any, basis: str, seed: int) -> NDArr
         if basis in prediction.obsm:
             return np.asarray(prediction.obsm[basis])[:, :2]
         if basis == "X_umap":
-            return umap(prediction, name="prediction", seed=seed)
+            return embed(prediction, name="prediction", seed=seed)
         raise ValueError(f"The prediction has no obsm[{basis!r}]; it has {list(prediction.obsm)}.")
     if not hasattr(embedding, "obsm"):
         xy = np.asarray(embedding)

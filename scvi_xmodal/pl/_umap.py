@@ -11,7 +11,7 @@ from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal.data import find_modalities
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._colors import MISSING, label_colors
-from scvi_xmodal.pl._embedding import umap
+from scvi_xmodal.pl._embedding import BASIS_NAMES, embed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal._constants import Kind
+    from scvi_xmodal.pl._embedding import Basis
 
 _SIZE = (4.4, 4.2)
 _POINT_AREAS = (0.3, 18.0)
@@ -36,18 +37,19 @@ def translation_umap(
     translated: AnnData,
     *,
     color: str,
+    basis: Basis = "umap",
     layer: str | None = None,
     axes: Any = None,
     palette: Mapping[Any, str] | None = None,
     legend: bool = True,
     seed: int = 0,
 ) -> NDArray[Any]:
-    """Draw measured cells and translated cells as two UMAPs with the same colours.
+    """Draw measured cells and translated cells as two UMAPs, or t-SNEs, with the same colours.
 
-    Each side has a UMAP of its own: positions cannot be compared, groups can. Measured counts
-    are log-normalised (RNA) or turned into centred log-ratios (protein) and reduced by PCA, or
-    weighted by TF-IDF and reduced by LSI (ATAC); translated values are reduced by PCA as they
-    are. A side that has ``obsm["X_umap"]`` is drawn with it.
+    Each side has an embedding of its own: positions cannot be compared, groups can. Measured
+    counts are log-normalised (RNA) or turned into centred log-ratios (protein) and reduced by PCA,
+    or weighted by TF-IDF and reduced by LSI (ATAC); translated values are reduced by PCA as they
+    are. A side that has ``obsm["X_umap"]``, or ``obsm["X_tsne"]``, is drawn with it.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def translation_umap(
     color
         Column of ``obs`` with labels. Looked for on both sides; a side without it takes it from
         the other by cell name. Cells whose label is missing are grey.
+    basis
+        ``"umap"`` or ``"tsne"``, which both papers draw too.
     layer
         Layer of the measured modality that holds the counts; ``X`` by default.
     axes
@@ -67,7 +71,7 @@ def translation_umap(
     legend
         Whether to draw a legend beside the right panel.
     seed
-        Seed of the UMAPs.
+        Seed of the embeddings.
 
     Returns
     -------
@@ -95,8 +99,8 @@ def translation_umap(
     sides = [_labels(measured, translated, color), _labels(translated, measured, color)]
     colors = _colors(sides, palette, color)
     spots = [
-        umap(cells, kind, layer=layer, name="measured", seed=seed),
-        umap(translated, name="translated", seed=seed),
+        embed(cells, kind, basis=basis, layer=layer, name="measured", seed=seed),
+        embed(translated, basis=basis, name="translated", seed=seed),
     ]
     titles = [
         f"{_shown(record['target'])} measured",
@@ -105,7 +109,8 @@ def translation_umap(
     axes = panels(axes, ((0, 0), (0, 1)), size=_SIZE)
     for ax, xy, labels, title in zip(axes, spots, sides, titles, strict=True):
         _scatter(ax, xy, labels, colors)
-        ax.set_title(title)
+        shown = BASIS_NAMES[basis]
+        ax.set(title=title, xlabel=f"{shown} 1", ylabel=f"{shown} 2")
     if legend:
         handles = legend_handles(colors, missing=any(side.isna().any() for side in sides))
         axes[-1].legend(
@@ -212,7 +217,7 @@ def _scatter(
         linewidths=0,
         rasterized=True,
     )
-    ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
+    ax.set(xticks=[], yticks=[])
     ax.spines[["top", "right"]].set_visible(False)
 
 

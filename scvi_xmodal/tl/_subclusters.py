@@ -11,6 +11,7 @@ from anndata import AnnData
 from scvi_xmodal.metrics import leiden_clusters
 from scvi_xmodal.metrics._differential import best, rank_features
 from scvi_xmodal.metrics._groups import group_labels
+from scvi_xmodal.metrics._inputs import read_prediction
 from scvi_xmodal.tl._enrichment import enrich
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def subcluster_markers(
             f"No cell has the label {group!r} in obs[{groupby!r}]; there are "
             f"{list(labels.cat.categories)}."
         )
-    values = prediction.X[members]
+    values = read_prediction(prediction, name="prediction").matrix[members]
     names = prediction.obs_names[members]
     found = leiden_clusters(values, names=names, resolution=resolution, seed=seed)
     if found.max() == 0:

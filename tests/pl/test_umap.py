@@ -133,6 +133,21 @@ def test_umap_is_computed_from_counts_without_changing_them(kind):
     assert not translated.obsm
 
 
+@pytest.mark.parametrize("shape", [(40, 12), (5, 1), (6, 2)])
+def test_tsne_pairs(shape):
+    cells = _counts(*shape)
+    translated = _translated(cells)
+    axes = pl.translation_umap(cells, translated, color="cell_type", basis="tsne")
+    for ax in axes:
+        assert np.isfinite(np.asarray(ax.collections[0].get_offsets())).all()
+        assert ax.get_xlabel() == "t-SNE 1"
+    cells.obsm["X_tsne"] = np.ones((shape[0], 2))
+    axes = pl.translation_umap(cells, translated, color="cell_type", basis="tsne")
+    assert (np.asarray(axes[0].collections[0].get_offsets()) == 1).all()
+    with pytest.raises(ValueError, match="basis='pca' is unknown"):
+        pl.translation_umap(cells, translated, color="cell_type", basis="pca")
+
+
 def test_counts_are_read_from_a_layer():
     cells = _counts(40)
     axes = pl.translation_umap(cells, _translated(cells), color="cell_type")
