@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._constants import KINDS
 
@@ -81,7 +81,12 @@ def find_modalities(modalities: Mapping[str, AnnData]) -> dict[Kind, str]:
 def kind_of(key: str, adata: AnnData) -> Kind | None:
     """Return what a modality measures, or ``None`` if neither its features nor its key tell."""
     if "feature_types" in adata.var and adata.n_vars:
-        kinds = {_FEATURE_TYPES.get(str(t).lower()) for t in adata.var["feature_types"].unique()}
+        kinds = {kind_of_feature(t) for t in adata.var["feature_types"].unique()}
         if len(kinds) == 1 and None not in kinds:
             return kinds.pop()
     return _KEYS.get(key.lower())
+
+
+def kind_of_feature(feature_type: Any) -> Kind | None:
+    """Return what a 10x feature type such as ``"Gene Expression"`` measures, if it is known."""
+    return _FEATURE_TYPES.get(str(feature_type).lower())

@@ -1,4 +1,4 @@
-"""Data sets: four small real ones, where genes lie, and a simulator whose truth is known."""
+"""Data sets: 10x files, four small real ones, where genes lie, and a simulator of known truth."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scvi_xmodal.datasets._bundled import (
 )
 from scvi_xmodal.datasets._genes import gene_table
 from scvi_xmodal.datasets._synthetic import synthetic
+from scvi_xmodal.datasets._tenx import read_10x
 from scvi_xmodal.datasets._truth import true_mean
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "cortex_snareseq",
     "gene_table",
     "kang_pbmc",
+    "read_10x",
     "synthetic",
     "true_mean",
 ]

@@ -1,4 +1,4 @@
-"""Before training: annotate peaks, split cells, choose and align features, transform counts."""
+"""Before training: gather modalities, split cells, choose features, transform counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scvi_xmodal.pp._clr import clr
 from scvi_xmodal.pp._features import select_features
 from scvi_xmodal.pp._split import split
 from scvi_xmodal.pp._tfidf import TfIdf, fit_tfidf, inverse_tfidf, tfidf
+from scvi_xmodal.pp._to_mudata import to_mudata
 
 __all__ = [
     "TfIdf",
@@ -19,4 +20,5 @@ __all__ = [
     "select_features",
     "split",
     "tfidf",
+    "to_mudata",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from scvi_xmodal.pp._copy import copy_features
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 _COLUMNS = ("chrom", "start", "end")
 
@@ -68,20 +69,34 @@ def annotate_peaks(
     if on_error not in ("raise", "keep"):
         raise ValueError(f"on_error={on_error!r}; known are 'raise' and 'keep'.")
     key, atac = pick_kind(data, "atac", modality)
-    peaks = _coordinates(atac.var)
+    columns = peak_columns(atac.var, on_error=on_error, stacklevel=3)
+    result = copy_features(data, {})
+    annotated = result.mod[key] if isinstance(result, MuData) else result
+    for column, values in columns.items():
+        annotated.var[column] = values
+    return result
+
+
+def peak_columns(
+    var: pd.DataFrame, *, on_error: Literal["raise", "keep"], stacklevel: int
+) -> dict[str, NDArray[Any]]:
+    """Return ``chrom``, ``start`` and ``end`` of peaks, each of shape (n_peaks,).
+
+    Raises
+    ------
+    ValueError
+        If a peak has no coordinates and ``on_error`` is ``"raise"``.
+    """
+    peaks = _coordinates(var)
     if not peaks.parsed.all():
-        message = _describe_missing(atac.var_names, peaks)
+        message = _describe_missing(var.index, peaks)
         if on_error == "raise":
             raise ValueError(
                 f"{message} Name peaks as chrom:start-end with start < end, fill the columns "
                 "chrom, start and end of var, or pass on_error='keep'."
             )
-        warnings.warn(f"{message} They are kept without.", UserWarning, stacklevel=2)
-    result = copy_features(data, {})
-    annotated = result.mod[key] if isinstance(result, MuData) else result
-    for column in _COLUMNS:
-        annotated.var[column] = getattr(peaks, column)
-    return result
+        warnings.warn(f"{message} They are kept without.", UserWarning, stacklevel=stacklevel)
+    return {column: getattr(peaks, column) for column in _COLUMNS}
 
 
 def _describe_missing(names: pd.Index, peaks: Peaks) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.tl._marker_peaks import marker_peaks
     from scvi_xmodal.tl._markers import marker_genes, marker_proteins
     from scvi_xmodal.tl._nearest_genes import nearest_genes
+    from scvi_xmodal.tl._openproblems import to_openproblems
     from scvi_xmodal.tl._pseudobulk import PseudobulkConcordance, pseudobulk_concordance
     from scvi_xmodal.tl._subclusters import Subclusters, subcluster_markers
     from scvi_xmodal.tl._thresholds import binarize, sparsify
@@ -32,6 +33,7 @@ _HOME = {
     "marker_genes": "_markers",
     "marker_proteins": "_markers",
     "nearest_genes": "_nearest_genes",
+    "to_openproblems": "_openproblems",
     "PseudobulkConcordance": "_pseudobulk",
     "pseudobulk_concordance": "_pseudobulk",
     "Subclusters": "_subclusters",
@@ -57,6 +59,7 @@ __all__ = [
     "pseudobulk_concordance",
     "sparsify",
     "subcluster_markers",
+    "to_openproblems",
     "translate_dask",
     "write_bed",
 ]

@@ -1,0 +1,84 @@
+"""What Cell Ranger writes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+
+def read_10x(path: str | Path, *, genome: str | None = None) -> MuData:
+    """Read a 10x Multiome or CITE-seq matrix into a MuData.
+
+    scanpy reads the file; features go into modalities by their type: ``"Gene Expression"`` into
+    ``rna``, ``"Peaks"`` into ``atac``, ``"Antibody Capture"`` into ``protein``. Others are left
+    out with a warning. Names are made unique and peaks get coordinates, as
+    :func:`scvi_xmodal.pp.to_mudata` says.
+
+    Parameters
+    ----------
+    path
+        ``filtered_feature_bc_matrix.h5`` of Cell Ranger (3 or later) or Cell Ranger ARC, or the
+        folder of that name with ``matrix.mtx.gz``.
+    genome
+        Genome to keep, where an ``.h5`` file holds several.
+
+    Returns
+    -------
+    MuData of raw counts, CSR, cells named by barcode and genes by symbol, with Ensembl
+    identifiers in ``var["gene_ids"]``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, it is none of 10x', or it holds fewer than two modalities.
+
+    Examples
+    --------
+    >>> import scvi_xmodal as xm
+    >>> mdata = xm.datasets.read_10x("filtered_feature_bc_matrix.h5")  # doctest: +SKIP
+    """
+    from scvi_xmodal.pp._to_mudata import gather
+
+    return gather(_read(Path(path), genome))
+
+
+def is_10x(path: Path) -> bool:
+    """Return whether a path looks like a 10x matrix: an ``.h5`` file or a folder of ``.mtx``."""
+    if path.is_dir():
+        return any(path.glob("*matrix.mtx*"))
+    return path.suffix == ".h5"
+
+
+def _read(path: Path, genome: str | None) -> AnnData:
+    import scanpy
+
+    if not path.exists():
+        raise ValueError(f"{str(path)!r} does not exist.")
+    with warnings.catch_warnings():
+        # it is said again, for each modality
+        warnings.filterwarnings("ignore", message=".*names are not unique")
+        try:
+            if path.is_dir():
+                prefix = next(path.glob("*matrix.mtx*")).name.split("matrix.mtx")[0]
+                adata = scanpy.read_10x_mtx(
+                    path, gex_only=False, prefix=prefix or None, make_unique=False
+                )
+                adata.X = adata.X.tocsr()
+            else:
+                adata = scanpy.read_10x_h5(path, genome=genome, gex_only=False)
+        # scanpy raises a bare Exception for a file of another layout
+        except Exception as error:
+            raise ValueError(
+                f"{str(path)!r} is no 10x matrix that scanpy can read ({_reason(error)}). "
+                "Read .h5ad with anndata and .h5mu with mudata."
+            ) from error
+    return adata
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
