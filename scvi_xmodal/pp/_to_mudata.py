@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scvi_xmodal._constants import Kind
 
 _FEATURE_TYPES = "feature_types"
-_LEVEL = 4  # warnings point at the caller of to_mudata and of read_10x
+_LEVEL = 4  # from what gather calls up to the caller of to_mudata or read_10x
 
 
 def to_mudata(
@@ -128,7 +128,7 @@ def _by_feature_type(adata: AnnData) -> dict[str, AnnData]:
         warnings.warn(
             f"{unknown.size} features of the types {sorted(unknown.unique())} are left out.",
             UserWarning,
-            stacklevel=_LEVEL,
+            stacklevel=_LEVEL + 1,
         )
     parts: dict[str, AnnData] = {}
     for kind in KINDS:
@@ -140,7 +140,7 @@ def _by_feature_type(adata: AnnData) -> dict[str, AnnData]:
         warnings.warn(
             "Names of cells are not unique; -1, -2, ... are appended.",
             UserWarning,
-            stacklevel=_LEVEL,
+            stacklevel=_LEVEL + 1,
         )
         for part in parts.values():
             part.obs_names_make_unique()

@@ -16,7 +16,7 @@ from scvi_xmodal.tl import to_openproblems
 def _translated(kind, values, **layers):
     return AnnData(
         values,
-        obs=pd.DataFrame({"batch": "a"}, index=[f"c{i}" for i in range(len(values))]),
+        obs=pd.DataFrame({"batch": "a"}, index=[f"c{i}" for i in range(values.shape[0])]),
         layers=layers,
         uns={"scvi_xmodal": {"model": "Butterfly", "target_kind": kind}},
     )
