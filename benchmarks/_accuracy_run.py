@@ -9,10 +9,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._accuracy_external import last_error
 from benchmarks._accuracy_jobs import KEY
+from benchmarks._accuracy_models import MODELS
 from benchmarks._run import environment
 
 if TYPE_CHECKING:
@@ -51,31 +53,46 @@ def run_all(
     done = table.finished()
     wanted = [job for job in jobs if not done.issuperset(job.keys())]
     print(f"{len(jobs)} fits, {len(jobs) - len(wanted)} of them in {table.path}", flush=True)
+    lock, count = Lock(), iter(range(1, len(wanted) + 1))
 
-    def one(numbered: tuple[int, Job]) -> None:
-        number, job = numbered
-        result = measure(job, data_dir)
-        table.append([{**row, **about} for row in rows_of(job, result)])
-        print(f"[{number}/{len(wanted)}] {job.label}: {_summary(result)}", flush=True)
+    def one(group: list[Job]) -> None:
+        results = measure(group, data_dir)
+        for job, result in zip(group, results, strict=True):
+            with lock:
+                table.append([{**row, **about} for row in rows_of(job, result)])
+                place = f"[{next(count)}/{len(wanted)}]"
+                print(f"{place} {job.label}: {_summary(result)}", flush=True)
 
     with ThreadPoolExecutor(n_workers) as pool:
-        for _ in pool.map(one, enumerate(wanted, start=1)):
+        for _ in pool.map(one, groups(wanted)):
             pass
 
 
-def measure(job: Job, data_dir: Path | None) -> dict[str, Any]:
-    """Run one job in a process of its own.
+def groups(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Put together what shares a process: the baselines of a fold, which take milliseconds.
+
+    The process takes seconds to start. Every model that is trained by steps has its own.
+    """
+    found: dict[Any, list[Job]] = {}
+    for number, job in enumerate(jobs):
+        fold = (job.data, job.split, job.fold, job.train_fraction, str(job.data_options))
+        found.setdefault(number if MODELS[job.model].random else fold, []).append(job)
+    return list(found.values())
+
+
+def measure(group: list[Job], data_dir: Path | None) -> list[dict[str, Any]]:
+    """Run jobs in a process of their own; one by one if they fail together.
 
     Returns
     -------
-    Its ``rows``, why it is ``missing``, or the ``error`` that ended it.
+    For each job its ``rows``, why it is ``missing``, or the ``error`` that ended it.
     """
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "rows.json"
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks._accuracy_worker"]
-        given = [json.dumps(asdict(job)), str(data_dir.resolve()) if data_dir else "", str(out)]
+        given = json.dumps([asdict(job) for job in group])
         done = subprocess.run(
-            [*command, *given],
+            [*command, given, str(data_dir.resolve()) if data_dir else "", str(out)],
             env=environment(),
             cwd=scratch,
             capture_output=True,
@@ -84,9 +101,10 @@ def measure(job: Job, data_dir: Path | None) -> dict[str, Any]:
         )
         if done.returncode == 0 and out.exists():
             return json.loads(out.read_text())
-        return {
-            "error": f"exit {done.returncode}: {last_error(done.stderr or done.stdout)}"[:KEPT]
-        }
+    if len(group) > 1:
+        return [result for job in group for result in measure([job], data_dir)]
+    reason = last_error(done.stderr or done.stdout)
+    return [{"error": f"exit {done.returncode}: {reason}"[:KEPT]}]
 
 
 def rows_of(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ class FittedMultivi:
         lacking = {source: query, target: _empty(query, self.task.queries[target].var)}
         with own_columns_only():
             cells = MuData({kind: lacking[kind].copy() for kind in ("rna", "atac")})
+        cells.obs["_indices"] = np.arange(cells.n_obs)  # as its setup gives the training cells
         if target == "rna":
             rate = self.model.get_normalized_expression(cells, return_numpy=True)
             values = np.log1p(self.median_library * rate)

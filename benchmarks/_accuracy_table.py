@@ -77,7 +77,8 @@ class Table:
 
     def _write(self, table: pd.DataFrame) -> None:
         aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        table.sort_values(KEY, kind="stable").to_csv(aside, index=False)
+        columns = dict.fromkeys([*KEY, *(name for name in table if name not in TEXT), *TEXT])
+        table.sort_values(KEY, kind="stable").to_csv(aside, columns=list(columns), index=False)
         aside.replace(self.path)
 
     @contextmanager

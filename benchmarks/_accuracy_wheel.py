@@ -50,7 +50,7 @@ def wheel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> Prediction
         kind: anndata.concat([task.training[kind], task.queries[kind]], merge="same")
         for kind in ("rna", "atac")
     }
-    chromosome = cells["atac"].var["chrom"].astype(str).to_numpy()
+    chromosome = np.asarray(cells["atac"].var["chrom"], dtype=str)
     order = np.argsort(chromosome, kind="stable")  # it wants a chromosome's peaks side by side
     n_paired = task.training.n_obs
     parts = {

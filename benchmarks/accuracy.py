@@ -28,8 +28,9 @@ How models of others are run, each as it is meant to be used:
   of their own. It thus sees the test cells' RNA in training, which is an advantage over others.
 - **scipenn**: as published but for quality filters; see ``_accuracy_scipenn``.
 
-Every fit is a process of its own with one thread. CPU seconds, wall seconds and the highest
-resident memory are those of fitting alone.
+Every fit is a process of its own with one thread; the baselines of a fold, which draw nothing and
+take milliseconds, share one. CPU seconds, wall seconds and the highest resident memory are those
+of fitting alone.
 
 ``--variants file.toml`` adds variants: a table for each name with ``model`` ("butterfly" unless
 said otherwise) and the keywords ``init``, ``train`` and ``data``; ``--train-fractions`` trains on

@@ -43,7 +43,7 @@ def measured(monkeypatch):
     """Replace the worker by a function that notes what it was asked for."""
     asked = []
 
-    def measure(job, data_dir):
+    def result(job):
         asked.append(job)
         if job.model == "ridge":
             return {"error": "exit 1: ValueError: no"}
@@ -52,6 +52,9 @@ def measured(monkeypatch):
         made = [{"source": s, "target": t, "pearson_gene": 0.5} for s, t in job.directions]
         cost = {"fit_cpu_seconds": 1.0, "fit_peak_rss_mb": 5.0}
         return {"rows": [{**row, **cost} for row in made]}
+
+    def measure(group, data_dir):
+        return [result(job) for job in group]
 
     monkeypatch.setattr(_accuracy_run, "measure", measure)
     return asked
@@ -68,6 +71,12 @@ def test_finished_and_failed_fits_are_skipped_and_missing_models_asked_again(tmp
     assert set(stored["error"]) == {"", "exit 1: ValueError: no"}
     table.forget_failures(jobs)
     assert table.read()["model"].unique().tolist() == ["mean"]
+
+
+def test_only_baselines_of_a_fold_share_a_process():
+    jobs = [replace(JOB, model=name, fold=f) for f in (0, 1) for name in ("mean", "babel", "knn")]
+    found = [[job.model for job in group] for group in _accuracy_run.groups(jobs)]
+    assert found == [["mean", "knn"], ["babel"], ["mean", "knn"], ["babel"]]
 
 
 def test_command_skips_what_is_there(tmp_path, measured, monkeypatch):
