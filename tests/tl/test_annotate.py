@@ -48,6 +48,27 @@ def test_standardising_mends_what_shrinks(rna, measured):
     assert kappas[0] > 0.8 > 0.3 > kappas[1]
 
 
+@pytest.mark.parametrize("name", ["cortex_snareseq", "bmmc_multiome"])
+def test_standardising_helps_on_real_cells(name):
+    """Pairs without labels train the translation, other cells' labelled RNA the classifier."""
+    mdata = getattr(xm.datasets, name)()
+    split = xm.pp.split(mdata, seed=0)
+    pairs, labelled = np.array_split(np.random.default_rng(0).permutation(split.train), 2)
+    ridge = xm.baselines.Ridge().fit(mdata, indices=pairs)
+    rna = ridge.translate(mdata["atac"][split.test], source="atac", target="rna")
+    reference = MuData({"rna": mdata["rna"][labelled].copy()})
+    reference["rna"].obs["cell_type"] = mdata.obs["cell_type"].iloc[labelled].to_numpy()
+    truth = mdata.obs["cell_type"].iloc[split.test]
+    kappas = [
+        xm.metrics.evaluate_annotation(
+            truth, annotate(rna, reference, "cell_type", standardize=standardize)["label"]
+        ).kappa
+        for standardize in (True, False)
+    ]
+    assert kappas[0] > 0.05
+    assert kappas[1] < 0.01
+
+
 def test_without_standardising_a_cell_alone_is_labelled_the_same(rna, measured):
     together = annotate(rna, measured, "cell_type", standardize=False)
     part = annotate(rna[:30], measured, "cell_type", standardize=False)
