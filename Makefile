@@ -38,9 +38,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/scvi-xmodal demo --out demo $(DEMO_ARGS)
 
-# One thread a worker: two workers fill two cores.
+# One thread a worker: two workers fill two cores. Numba, once used, sets OpenMP's number too.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal $(TEST_ARGS)
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal $(TEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
