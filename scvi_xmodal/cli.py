@@ -5,6 +5,7 @@ Whatever takes long to import is imported inside the commands, so that ``--help`
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,15 @@ import typer
 from typer.core import TyperGroup
 
 import scvi_xmodal
+from scvi_xmodal._commands._show import as_text, show
 
 __all__ = ["app"]
 
 _DEBUG = "--debug"
+
+Data = Annotated[Path, typer.Argument(help="Paired cells: 10x .h5, .h5mu, .h5ad, .zarr.")]
+Model = Annotated[Path, typer.Argument(help="Folder of a saved model.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
 class _OneLineErrors(TyperGroup):
@@ -73,3 +79,105 @@ def demo(
     from scvi_xmodal._demo import run_demo
 
     run_demo(out, quick=quick, seed=seed)
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model to make.")],
+    model: Annotated[str, typer.Option(help="Model: butterfly, ...")] = "butterfly",
+    preset: Annotated[
+        str | None, typer.Option(help="Its choices; scbutterfly: as published.")
+    ] = None,
+    hold_out: Annotated[
+        str, typer.Option(help="Test cells: by cell, batch, cell_type, cluster, or none.")
+    ] = "cell",
+    n_top_genes: Annotated[int, typer.Option(min=0, help="Genes to keep; 0 keeps all.")] = 3000,
+    min_peak_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Keep peaks open in so many of the cells.")
+    ] = 0.005,
+    layer: Annotated[str | None, typer.Option(help="Layer of the counts.")] = None,
+    batch_key: Annotated[str | None, typer.Option(help="Column of obs with batches.")] = None,
+    max_epochs: Annotated[int | None, typer.Option(min=1, help="Longest last phase.")] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, ...")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and the model.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model on paired cells and save it."""
+    from scvi_xmodal._commands._train import train_model
+
+    fit = {"accelerator": accelerator, "enable_progress_bar": sys.stderr.isatty()}
+    made = train_model(
+        data,
+        out,
+        model=model,
+        hold_out=hold_out,
+        features=(n_top_genes, min_peak_fraction),
+        layer=layer,
+        keys={"batch_key": batch_key},
+        model_kwargs={} if preset is None else {"preset": preset},
+        train_kwargs=fit if max_epochs is None else {**fit, "max_epochs": max_epochs},
+        seed=seed,
+        overwrite=overwrite,
+    )
+    show(made, as_json)
+
+
+@app.command()
+def translate(
+    model: Model,
+    query: Annotated[Path, typer.Argument(help="Cells: .h5ad, .h5mu, .zarr or 10x .h5.")],
+    target: Annotated[str, typer.Option("--to", help="Modality to translate to, such as rna.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to make: .h5ad or .zarr.")],
+    source: Annotated[str | None, typer.Option("--from", help="Modality to start from.")] = None,
+    depth: Annotated[
+        str, typer.Option(help="median, to cluster; predicted, to match measured cells.")
+    ] = "median",
+    batch: Annotated[str | None, typer.Option(help="Batch to translate into.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Translate cells into another modality, some rows at a time."""
+    from scvi_xmodal._commands._translate import translate_file
+
+    made = translate_file(
+        model,
+        query,
+        out,
+        target=target,
+        source=source,
+        progress=sys.stderr.isatty(),
+        depth=depth,
+        transform_batch=batch,
+    )
+    show(made, as_json)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Data,
+    labels_key: Annotated[str | None, typer.Option(help="Column of obs with cell types.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Fit ridge and nearest neighbours too.")] = True,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write a .csv too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a model on paired cells that it was not trained on, baselines beside it."""
+    from scvi_xmodal._commands._evaluate import evaluate_file
+
+    scores = evaluate_file(model, data, labels_key=labels_key, baselines=baselines)
+    if out is not None:
+        scores.to_csv(out)
+    if as_json:
+        typer.echo(scores.reset_index().to_json(orient="records", indent=2))
+        return
+    for direction, table in scores.groupby(level="direction", sort=False):
+        typer.echo(f"\n{direction}\n{as_text(table.droplevel('direction'))}")
+
+
+@app.command()
+def info(model: Model, as_json: Json = False) -> None:
+    """Say what a saved model is."""
+    from scvi_xmodal._commands._describe import describe_model
+
+    show(describe_model(model), as_json)

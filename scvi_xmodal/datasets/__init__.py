@@ -9,6 +9,7 @@ from scvi_xmodal.datasets._bundled import (
     kang_pbmc,
 )
 from scvi_xmodal.datasets._genes import gene_table
+from scvi_xmodal.datasets._read import read
 from scvi_xmodal.datasets._synthetic import synthetic
 from scvi_xmodal.datasets._tenx import read_10x
 from scvi_xmodal.datasets._truth import true_mean
@@ -19,6 +20,7 @@ __all__ = [
     "cortex_snareseq",
     "gene_table",
     "kang_pbmc",
+    "read",
     "read_10x",
     "synthetic",
     "true_mean",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,10 +32,16 @@ class Request:
     depth: str
     totals: NDArray[np.float32] | None
     rows_at_a_time: int
+    progress: bool = False
 
     def row_blocks(self) -> Iterator[slice]:
-        for start in range(0, self.query.n_obs, self.rows_at_a_time):
-            yield slice(start, min(start + self.rows_at_a_time, self.query.n_obs))
+        with tqdm(
+            total=self.query.n_obs, disable=not self.progress, desc="Translating", unit="cell"
+        ) as bar:
+            for start in range(0, self.query.n_obs, self.rows_at_a_time):
+                stop = min(start + self.rows_at_a_time, self.query.n_obs)
+                yield slice(start, stop)
+                bar.update(stop - start)
 
 
 def to_device(rows: SparseRows, device: torch.device) -> SparseRows:

@@ -70,6 +70,7 @@ class TranslatingMixin:
         layer: str | None = None,
         batch_size: int | None = None,
         out: str | Path | None = None,
+        enable_progress_bar: bool = False,
     ) -> AnnData | Path:
         """Translate cells from one modality into another.
 
@@ -102,6 +103,8 @@ class TranslatingMixin:
         out
             Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that
             memory does not grow with the number of cells.
+        enable_progress_bar
+            Whether to show on standard error how many cells are done.
 
         Returns
         -------
@@ -130,6 +133,7 @@ class TranslatingMixin:
             depth=depth if isinstance(depth, str) else "given",
             totals=given_totals(depth, query.n_obs),
             rows_at_a_time=batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1)),
+            progress=enable_progress_bar,
         )
         options = {"transform_batch": transform_batch, "depth": request.depth}
         record = translation_record(

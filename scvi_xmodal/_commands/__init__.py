@@ -1,0 +1,1 @@
+"""What the command line does: files in, files and numbers out."""

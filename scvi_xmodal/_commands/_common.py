@@ -1,0 +1,99 @@
+"""What several commands need: models by name, paired cells, silence."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mudata import MuData
+
+    from scvi_xmodal.model._base import CrossModalModel
+
+_TALKATIVE = ("lightning.fabric.utilities.seed", "lightning.pytorch.utilities.rank_zero")
+
+
+def load_model(model_dir: Path) -> CrossModalModel:
+    """Load a saved model of any class, without its data.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no model that can be read.
+    """
+    import scvi_xmodal as xm
+
+    model_class = find_model(str(xm.model.read_manifest(model_dir)["model"]))
+    try:
+        return model_class.load(model_dir, adata=False)
+    # what a model.pt that is cut short raises depends on where it is cut
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{str(model_dir)!r}: model.pt cannot be loaded: {error}") from error
+
+
+def find_model(name: str) -> type[CrossModalModel]:
+    """Return a model's class by its name, however that is capitalised.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    import scvi_xmodal as xm
+    from scvi_xmodal.model._base import CrossModalModel
+
+    known = {
+        public.lower(): getattr(xm.model, public)
+        for public in xm.model.__all__
+        if isinstance(getattr(xm.model, public), type)
+        and issubclass(getattr(xm.model, public), CrossModalModel)
+    }
+    if name.lower() not in known:
+        names = [found.__name__ for found in known.values()]
+        raise ValueError(f"Model {name!r} is unknown; there are {names}.")
+    return known[name.lower()]
+
+
+def paired(data: Any) -> MuData:
+    """Return a MuData, made from one AnnData with feature types if need be."""
+    import scvi_xmodal as xm
+
+    return data if hasattr(data, "mod") else xm.pp.to_mudata(data)
+
+
+def say(text: str) -> None:
+    """Tell how it goes, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep other packages' notices about themselves off the screen.
+
+    scvi-tools' come on standard output, where programs read what ``--json`` prints.
+    """
+    import scvi
+
+    verbosity = scvi.settings.verbosity
+    scvi.settings.verbosity = logging.WARNING
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            warnings.filterwarnings("ignore", message=".*autosharding")
+            warnings.filterwarnings("ignore", message="Changing the sparsity structure")
+            yield
+    finally:
+        scvi.settings.verbosity = verbosity
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,142 @@
+"""Score a model on a file of paired cells."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scvi_xmodal._commands._cells import read_cells
+from scvi_xmodal._commands._common import load_model, paired, quiet, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from mudata import MuData
+    from numpy.typing import NDArray
+
+
+def evaluate_file(
+    model_dir: Path, data: Path, *, labels_key: str | None = None, baselines: bool = True
+) -> pd.DataFrame:
+    """Score a model's translations of paired cells that it was not trained on.
+
+    Parameters
+    ----------
+    model_dir
+        Folder of a saved model. Where :func:`train_model` wrote it, training and validation
+        cells in the file are not scored; the training ones serve as reference and teach the
+        baselines.
+    data
+        File of paired cells.
+    labels_key
+        Column of ``obs`` with cell types, for the clustering scores.
+    baselines
+        Whether to fit ridge regression and nearest neighbours, if training cells are there.
+
+    Returns
+    -------
+    Scores by direction and model.
+
+    Raises
+    ------
+    ValueError
+        If files are wrong, or all cells of the file were trained on.
+    """
+    import pandas as pd
+
+    import scvi_xmodal as xm
+
+    with quiet():
+        model: Any = load_model(model_dir)
+        mdata = _model_features(model, paired(xm.datasets.read(data)))
+        train, test = _rows(mdata, read_cells(model_dir), str(data))
+        layers = _layers(model)
+        rivals = _fitted(mdata, train, layers) if baselines and train.size else []
+        tables = {}
+        for source, target in permutations(model.specs, 2):
+            shallow, deep = _translations(model, rivals, mdata, test, source, target)
+            measured = mdata[target]
+            tables[f"{source} -> {target}"] = xm.metrics.evaluate_translation(
+                deep,
+                measured[test].copy(),
+                reference=measured[train].copy() if train.size else None,
+                labels_key=labels_key,
+                clustering=shallow,
+                layer=layers[target],
+            )
+    return pd.concat(tables, names=["direction"])
+
+
+def _rows(
+    mdata: MuData, cells: dict[str, list[str]] | None, name: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows that the model was trained on, and those that may be scored."""
+    if cells is None:
+        say(
+            "The model does not say which cells it was trained on (scvi-xmodal train writes it): "
+            "all are scored. Scores of training cells flatter."
+        )
+        return np.empty(0, dtype=np.int64), np.arange(mdata.n_obs)
+    seen = mdata.obs_names.isin([*cells["train"], *cells["validation"]])
+    if seen.all():
+        raise ValueError(
+            f"All {mdata.n_obs} cells of {name!r} were trained on or validated with: scores of "
+            "them would flatter. Give a file with other cells."
+        )
+    train = np.flatnonzero(mdata.obs_names.isin(cells["train"]))
+    test = np.flatnonzero(~seen)
+    say(f"{test.size} cells are scored, {train.size} training cells serve as reference")
+    return train, test
+
+
+def _model_features(model: Any, mdata: MuData) -> MuData:
+    """Return the modalities that the model knows, by its keys, with its features."""
+    from mudata import MuData
+
+    from scvi_xmodal.data import match_features, pick_modality
+    from scvi_xmodal.datasets._mudata import own_columns_only
+
+    parts = {}
+    for key, spec in model.specs.items():
+        modality, _ = model._location(key)
+        adata = pick_modality(mdata, spec, modality=modality)
+        match_features(adata.var_names, spec.feature_names, modality=key, kind=spec.kind)
+        parts[key] = adata[:, list(spec.feature_names)].to_memory(copy=True)
+        parts[key].obs = mdata.obs.combine_first(adata.obs).loc[adata.obs_names]
+    with own_columns_only():
+        whole = MuData(parts)
+    if any(not adata.obs_names.equals(whole.obs_names) for adata in parts.values()):
+        raise ValueError("The modalities hold different cells: scores need the same in all.")
+    return whole
+
+
+def _layers(model: Any) -> dict[str, str | None]:
+    return {key: model._location(key)[1] for key in model.specs}
+
+
+def _fitted(mdata: MuData, train: NDArray[np.int64], layers: dict[str, str | None]) -> list[Any]:
+    from scvi_xmodal import baselines
+
+    arguments = {f"{key}_layer": layer for key, layer in layers.items()}
+    return [
+        baseline.fit(mdata, indices=train, **arguments)
+        for baseline in (baselines.Ridge(), baselines.KNN())
+    ]
+
+
+def _translations(
+    model: Any, rivals: list[Any], mdata: MuData, test: NDArray[np.int64], source: str, target: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return translations at the median depth, which cluster best, and at the predicted one."""
+    way = {"source": source, "target": target}
+    query = mdata[source][test].copy()
+    name = type(model).__name__
+    shallow = {name: model.translate(query, **way)}
+    shallow |= {type(rival).__name__: rival.translate(query, **way) for rival in rivals}
+    deep = dict(shallow)
+    if model.specs[target].kind == "atac":
+        deep[name] = model.translate(query, **way, depth="predicted")
+    return shallow, deep

@@ -1,0 +1,130 @@
+"""Train a model on a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scvi_xmodal._commands._cells import write_cells
+from scvi_xmodal._commands._common import find_model, paired, quiet, say
+from scvi_xmodal._commands._describe import describe_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mudata import MuData
+
+    from scvi_xmodal.data import Split
+
+
+def train_model(
+    data: Path,
+    out: Path,
+    *,
+    model: str = "Butterfly",
+    hold_out: str = "cell",
+    features: tuple[int, float] = (3000, 0.005),
+    layer: str | None = None,
+    keys: Mapping[str, str | None] | None = None,
+    model_kwargs: Mapping[str, Any] | None = None,
+    train_kwargs: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Train a model on a file of paired cells and save it.
+
+    Parameters
+    ----------
+    data
+        File of paired cells: 10x ``.h5``, ``.h5mu``, ``.h5ad`` with feature types, ``.zarr``.
+    out
+        Folder of the model. ``cells.json`` in it names the cells of each part of the split.
+    model
+        Class of the model.
+    hold_out
+        ``by`` of :func:`scvi_xmodal.pp.split`, or ``"none"`` to test on no cell.
+    features
+        Number of genes to keep, 0 for all, and the least fraction of cells in which a peak is
+        open.
+    layer
+        Layer of the counts, in the modalities that have it; else ``X``.
+    keys
+        ``batch_key`` and ``labels_key`` of setup.
+    model_kwargs, train_kwargs
+        Keywords of the model and of its ``train``.
+    seed
+        Seed of the split and of the model.
+    overwrite
+        Whether to replace a model in ``out``.
+
+    Returns
+    -------
+    What was made: class, modalities, numbers of cells and epochs, folder.
+
+    Raises
+    ------
+    ValueError
+        If the file, the folder or the options are wrong.
+    """
+    import scvi
+
+    import scvi_xmodal as xm
+
+    model_class = find_model(model)
+    if out.exists() and not overwrite:
+        raise ValueError(f"{str(out)!r} already exists. Choose another, or pass --overwrite.")
+    with quiet():
+        mdata = paired(xm.datasets.read(data))
+        layers = _layers(mdata, layer)
+        split = _split(mdata, hold_out, seed, layers)
+        n_genes, min_fraction = features
+        mdata = xm.pp.select_features(
+            mdata,
+            n_top_genes=n_genes or None,
+            min_peak_fraction=min_fraction,
+            indices=split.train,
+            layers=layers or None,
+        )
+        say(
+            f"{split.train.size} cells to train, {split.validation.size} to validate, "
+            f"{split.test.size} held out; "
+            + ", ".join(f"{key}: {adata.n_vars} features" for key, adata in mdata.mod.items())
+        )
+        scvi.settings.seed = seed
+        setup: dict[str, Any] = {**_setup_layers(mdata, layers), **(keys or {})}
+        model_class.setup_mudata(mdata, **setup)
+        trained: Any = model_class(mdata, **(model_kwargs or {}))
+        trained.train(split=split, **(train_kwargs or {}))
+        trained.save(out, overwrite=overwrite)
+    write_cells(out, mdata.obs_names, split)
+    return describe_model(out)
+
+
+def _layers(mdata: MuData, layer: str | None) -> dict[str, str]:
+    """Return the modalities that have a layer."""
+    if layer is None:
+        return {}
+    found = {key: layer for key, adata in mdata.mod.items() if layer in adata.layers}
+    if not found:
+        there = sorted({name for adata in mdata.mod.values() for name in adata.layers})
+        raise ValueError(f"No modality has the layer {layer!r}; there are {there}.")
+    return found
+
+
+def _setup_layers(mdata: MuData, layers: Mapping[str, str]) -> dict[str, str]:
+    """Return setup's arguments for the layers."""
+    from scvi_xmodal.data import find_modalities
+
+    kinds = find_modalities(mdata.mod).items()
+    return {f"{kind}_layer": layers[key] for kind, key in kinds if key in layers}
+
+
+def _split(mdata: MuData, hold_out: str, seed: int, layers: Mapping[str, str]) -> Split:
+    import scvi_xmodal as xm
+
+    if hold_out != "none":
+        rna_layer = _setup_layers(mdata, layers).get("rna_layer")
+        by: Any = hold_out
+        return xm.pp.split(mdata, by=by, seed=seed, layer=rna_layer)
+    tenths = xm.pp.split(mdata, by="cell", n_folds=10, seed=seed, validation_fraction=0)
+    return xm.data.Split(tenths.train, tenths.test)

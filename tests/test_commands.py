@@ -1,0 +1,263 @@
+"""The commands on files: what goes in, what comes out, and what a mistake looks like."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import anndata
+import h5py
+import numpy as np
+import pytest
+import scvi
+from anndata import AnnData
+from typer.testing import CliRunner
+
+import scvi_xmodal as xm
+from scvi_xmodal.cli import app
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:zarr v3")
+
+TRAIN = ["--max-epochs", "1", "--accelerator", "cpu"]
+
+
+def _invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def short_training():
+    """Skip pretraining, which the command line has no option for."""
+    with pytest.MonkeyPatch.context() as patch:
+        train = xm.model.Butterfly.train
+
+        def short(self, **kwargs):
+            assert kwargs["enable_progress_bar"] is False  # standard error is no terminal
+            return train(self, pretrain_epochs=0, **kwargs)
+
+        patch.setattr(xm.model.Butterfly, "train", short)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, short_training):
+    """Return a folder with paired cells, queries, and a model trained on the cells."""
+    folder = tmp_path_factory.mktemp("files")
+    mdata = xm.datasets.synthetic(
+        n_cells=120, n_genes=25, n_peaks=40, n_batches=2, atac_density=0.3
+    )
+    mdata.write(folder / "data.h5mu")
+    mdata["atac"].write_h5ad(folder / "atac.h5ad")
+    mdata["rna"].write_zarr(folder / "rna.zarr")
+    done = _invoke("train", folder / "data.h5mu", "-o", folder / "model", "--json", *TRAIN)
+    assert done.exit_code == 0, done.output
+    (folder / "train.json").write_text(done.stdout)
+    return folder
+
+
+def test_training_says_what_it_made(folder):
+    made = json.loads((folder / "train.json").read_text())
+    assert made["model"] == "Butterfly"
+    assert made["epochs"] == {"integrative": 1}
+    assert sum(made["cells"].values()) == 120
+    assert made["modalities"]["rna"]["n_features"] == 25
+    assert json.loads(_invoke("info", folder / "model", "--json").stdout) == made
+    shown = _invoke("info", folder / "model")
+    assert shown.exit_code == 0
+    assert "model: Butterfly" in shown.stdout.splitlines()
+
+
+def test_the_split_is_that_of_pp(folder):
+    cells = json.loads((folder / "model" / "cells.json").read_text())
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    split = xm.pp.split(mdata, by="cell", seed=0)
+    for part in ("train", "validation", "test"):
+        assert cells[part] == mdata.obs_names[getattr(split, part)].tolist()
+
+
+@pytest.mark.parametrize(
+    ("query", "target", "out"),
+    [
+        ("atac.h5ad", "rna", "rna.h5ad"),
+        ("rna.zarr", "atac", "atac.zarr"),
+        ("data.h5mu", "rna", "b.h5ad"),
+    ],
+)
+def test_translating_gives_what_the_model_gives(folder, tmp_path, query, target, out):
+    done = _invoke(
+        "translate",
+        folder / "model",
+        folder / query,
+        "--to",
+        target,
+        "-o",
+        tmp_path / out,
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    source = {"rna": "atac", "atac": "rna"}[target]
+    assert json.loads(done.stdout) == {
+        "out": str(tmp_path / out),
+        "source": source,
+        "target": target,
+        "n_cells": 120,
+        "n_features": {"rna": 25, "atac": 40}[target],
+    }
+    model = xm.model.Butterfly.load(folder / "model", adata=False)
+    expected = model.translate(xm.datasets.read(folder / query), source=source, target=target)
+    read = anndata.read_zarr if out.endswith("zarr") else anndata.read_h5ad
+    made = read(tmp_path / out)
+    np.testing.assert_allclose(made.X, expected.X, rtol=1e-5, atol=1e-7)
+    assert made.uns["scvi_xmodal"]["target"] == target
+
+
+def test_evaluating_scores_only_cells_that_were_held_out(folder, tmp_path):
+    done = _invoke(
+        "evaluate", folder / "model", folder / "data.h5mu", "--json", "-o", tmp_path / "s.csv"
+    )
+    assert done.exit_code == 0, done.output
+    rows = {(row["direction"], row["prediction"]): row for row in json.loads(done.stdout)}
+    n_test = len(json.loads((folder / "model" / "cells.json").read_text())["test"])
+    assert {name for _, name in rows} == {"Butterfly", "Ridge", "KNN", "mean"}
+    assert {row["n_cells"] for row in rows.values()} == {n_test}
+    assert (tmp_path / "s.csv").read_text().startswith("direction,prediction,")
+
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    split = xm.pp.split(mdata, by="cell", seed=0)
+    model = xm.model.Butterfly.load(folder / "model", adata=False)
+    rna = model.translate(mdata["atac"][split.test].copy(), source="atac", target="rna")
+    table = xm.metrics.evaluate_translation(
+        rna, mdata["rna"][split.test].copy(), reference=mdata["rna"][split.train].copy()
+    )
+    score = rows["atac -> rna", "Butterfly"]["pearson_gene"]
+    assert score == pytest.approx(table.loc["prediction", "pearson_gene"], abs=1e-6)
+
+    shown = _invoke("evaluate", folder / "model", folder / "data.h5mu", "--no-baselines")
+    assert "auroc_peak" in shown.stdout
+    assert "Ridge" not in shown.stdout
+
+
+def test_cells_that_were_trained_on_are_not_scored(folder, tmp_path):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    split = xm.pp.split(mdata, by="cell", seed=0)
+    mdata[split.train].copy().write(tmp_path / "seen.h5mu")
+    done = _invoke("evaluate", folder / "model", tmp_path / "seen.h5mu")
+    assert done.exit_code == 2
+    assert "were trained on" in done.stderr
+
+
+def test_a_model_from_python_is_scored_with_a_caution(folder, tmp_path):
+    model = xm.model.Butterfly.load(folder / "model", adata=False)
+    model.save(tmp_path / "model")
+    done = _invoke("evaluate", tmp_path / "model", folder / "data.h5mu", "--json")
+    assert done.exit_code == 0, done.output
+    assert "does not say which cells" in done.stderr
+    assert {row["n_cells"] for row in json.loads(done.stdout)} == {120}
+
+
+def test_a_layer_batches_and_no_test_cells(folder, tmp_path, short_training):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    for adata in mdata.mod.values():
+        adata.layers["counts"] = adata.X.copy()
+        adata.X = np.sqrt(adata.X.toarray())  # no counts
+    mdata.write(tmp_path / "layers.h5mu")
+    options = ["--layer", "counts", "--batch-key", "batch", "--hold-out", "none"]
+    data, model = tmp_path / "layers.h5mu", tmp_path / "model"
+    done = _invoke("train", data, "-o", model, "--json", *options, *TRAIN)
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert made["cells"] == {"train": 108, "validation": 12, "test": 0}
+    assert len(made["batches"]) == 2
+    given = ["--to", "rna", "--from", "atac", "-o", tmp_path / "out.h5ad"]
+    assert _invoke("translate", model, data, *given, "--batch", made["batches"][0]).exit_code == 0
+
+
+def test_one_table_with_feature_types_trains(folder, tmp_path, short_training):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    whole = anndata.concat(mdata.mod, axis="var", merge="first")
+    whole.var["feature_types"] = ["Gene Expression"] * 25 + ["Peaks"] * 40
+    whole.write_h5ad(tmp_path / "whole.h5ad")
+    done = _invoke("train", tmp_path / "whole.h5ad", "-o", tmp_path / "model", "--json", *TRAIN)
+    assert done.exit_code == 0, done.output
+    assert set(json.loads(done.stdout)["modalities"]) == {"rna", "atac"}
+
+
+def _wrong(folder, tmp_path):
+    """Return arguments that are wrong, each with what the message must name."""
+    data, model, query = folder / "data.h5mu", folder / "model", folder / "atac.h5ad"
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "broken.h5ad").write_text("text")
+    (tmp_path / "empty").mkdir()
+    AnnData(np.ones((3, 2))).write_h5ad(tmp_path / "other.h5ad")
+    out = tmp_path / "out.h5ad"
+    translate = ["--to", "rna", "-o", out]
+    return [
+        (["train", tmp_path / "none.h5mu", "-o", tmp_path / "m"], "does not exist"),
+        (["train", tmp_path / "notes.txt", "-o", tmp_path / "m"], "'.txt'"),
+        (["train", tmp_path / "broken.h5ad", "-o", tmp_path / "m"], "cannot be read"),
+        (["train", query, "-o", tmp_path / "m"], "feature_types"),
+        (["train", data, "-o", model], "--overwrite"),
+        (["train", data, "-o", tmp_path / "m", "--model", "buterfly"], "'Butterfly'"),
+        (["train", data, "-o", tmp_path / "m", "--preset", "best"], "'best'"),
+        (["train", data, "-o", tmp_path / "m", "--hold-out", "sample"], "'sample'"),
+        (["train", data, "-o", tmp_path / "m", "--layer", "raw"], "'raw'"),
+        (["train", data, "-o", tmp_path / "m", "--batch-key", "lane"], "'lane'"),
+        (["translate", tmp_path / "empty", query, *translate], "holds no model"),
+        (["translate", model, tmp_path / "other.h5ad", *translate], "lack"),
+        (["translate", model, query, "--to", "protein", "-o", out], "'protein'"),
+        (["translate", model, query, "--to", "rna", "-o", tmp_path / "x.csv"], ".h5ad or .zarr"),
+        (["translate", model, query, "--to", "rna", "-o", query], "already exists"),
+        (["translate", model, query, *translate, "--depth", "deep"], "'deep'"),
+        (["translate", model, query, *translate, "--batch", "b9"], "'b9'"),
+        (["evaluate", model, query], "feature_types"),
+        (["evaluate", model, data, "--labels-key", "kind"], "'kind'"),
+        (["info", tmp_path / "none"], "holds no model"),
+    ]
+
+
+def test_a_mistake_is_one_line_and_makes_nothing(folder, tmp_path):
+    for arguments, message in _wrong(folder, tmp_path):
+        before = sorted(tmp_path.iterdir())
+        done = _invoke(*arguments)
+        assert done.exit_code == 2, (arguments, done.output, done.exception)
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("Error: "), (arguments, done.stderr)
+        assert message in last, (arguments, last)
+        assert done.stdout == ""
+        assert sorted(tmp_path.iterdir()) == before, arguments
+
+
+def test_a_model_that_was_cut_short_is_named(folder, tmp_path):
+    model = tmp_path / "model"
+    xm.model.Butterfly.load(folder / "model", adata=False).save(model)
+    (model / "cells.json").write_text("{")
+    done = _invoke("info", model)
+    assert done.exit_code == 2
+    assert "cells.json" in done.stderr
+    (model / "cells.json").unlink()
+    (model / "model.pt").write_bytes((model / "model.pt").read_bytes()[:100])
+    done = _invoke("info", model)
+    assert done.exit_code == 2
+    assert "model.pt" in done.stderr
+
+
+def test_settings_are_as_before(folder):
+    before = scvi.settings.verbosity
+    _invoke("info", folder / "model")
+    assert scvi.settings.verbosity == before
+
+
+def test_as_a_program_only_json_is_on_standard_output(folder, tmp_path):
+    call = "from scvi_xmodal.cli import app; app(prog_name='scvi-xmodal')"
+    arguments = ["translate", folder / "model", folder / "atac.h5ad", "--to", "rna", "--json"]
+    command = [sys.executable, "-c", call, *map(str, arguments), "-o", str(tmp_path / "o.h5ad")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n_cells"] == 120
+    with h5py.File(tmp_path / "o.h5ad") as file:
+        assert file["X"].shape == (120, 25)
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "Traceback" not in again.stderr
+    assert "already exists" in again.stderr.splitlines()[-1]
