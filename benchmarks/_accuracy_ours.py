@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import scvi_xmodal as xm
+from benchmarks._accuracy_data import UNASSIGNED
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_models import Cost, NotAvailableError, Translation
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from benchmarks._accuracy_data import Task
 
 QUIET = {"enable_progress_bar": False, "accelerator": "cpu"}
-LABELS = "cell_type"
+LABELS = "pairing_label"
+"""Column of the labels that Butterfly-T pairs by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,27 +77,42 @@ def preset(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedPre
 
 
 def butterfly_t(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedModel:
-    """Train with cells re-paired within their type (training cells' labels only)."""
+    """Train with cells re-paired within their type; those without one, among themselves."""
     by_label = _pairing("by_label")
-    pairs = by_label(task.training, LABELS, indices=task.split.train, seed=task.seed)
+    train, options = _parted(train)
+    labels = task.training.obs["cell_type"].astype(object)
+    task.training.obs[LABELS] = labels.where(labels.notna(), UNASSIGNED)
+    given = {"seed": task.seed, **options}
+    pairs = by_label(task.training, LABELS, task.split.train, **given)
     return butterfly(task, init, train, pairs=pairs)
 
 
 def butterfly_c(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedModel:
     """Train with cells re-paired within clusters of the training cells."""
     by_cluster = _pairing("by_cluster")
-    pairs = by_cluster(task.training, indices=task.split.train, seed=task.seed)
+    train, options = _parted(train)
+    pairs = by_cluster(task.training, task.split.train, **{"seed": task.seed, **options})
     return butterfly(task, init, train, pairs=pairs)
 
 
-def babel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedModel:
+@dataclass(frozen=True, eq=False)
+class FittedBabel(FittedModel):
+    """A trained Babel, which knows no depth: one prediction is scored and clustered."""
+
+    def translate(self, source: str, target: str) -> Translation:
+        """Predict the target of the queries."""
+        found = self.model.translate(self.task.queries[source], source=source, target=target)
+        return Translation(found, found)
+
+
+def babel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedBabel:
     """Train Babel, by default as it comes."""
     if not hasattr(xm.model, "Babel"):
         raise NotAvailableError("xm.model.Babel does not exist yet")
     xm.model.Babel.setup_mudata(task.training)
     model = xm.model.Babel(task.training, **init)
     model.train(split=task.split, **{**QUIET, **train})
-    return FittedModel(model, task)
+    return FittedBabel(model, task)
 
 
 def _pairing(name: str) -> Any:
@@ -103,3 +120,10 @@ def _pairing(name: str) -> Any:
     if found is None:
         raise NotAvailableError(f"xm.pairing.{name} does not exist yet")
     return found
+
+
+def _parted(train: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the training's keywords without ``pairs``, and those of the pairing."""
+    return {name: value for name, value in train.items() if name != "pairs"}, train.get(
+        "pairs", {}
+    )

@@ -8,7 +8,7 @@ cells: at most 3,000 variable genes (the sets have fewer, so all that occur) and
 at least 0.5 % of them; proteins are kept whole.
 
 Models see raw counts of training and validation cells, and of test cells the source modality
-alone; no batch and, but for Butterfly-T, no label. Validation cells stop trainings early and
+alone; no batch and, but for Butterfly-T, no label ("Mis" pairs with "Mis"). Validation cells stop trainings early and
 nothing else; baselines do not use them. Scores are those of ``xm.metrics.evaluate_translation``,
 per feature, per cell and flattened. RNA and protein are scored and clustered by one prediction.
 ATAC of this package's models is scored at the depth predicted from the source's
@@ -33,8 +33,9 @@ take milliseconds, share one. CPU seconds, wall seconds and the highest resident
 of fitting alone.
 
 ``--variants file.toml`` adds variants: a table for each name with ``model`` ("butterfly" unless
-said otherwise) and the keywords ``init``, ``train`` and ``data``; ``--train-fractions`` trains on
-parts of the training cells. A run that was stopped goes on where it was.
+said otherwise) and the keywords ``init``, ``train`` (with ``pairs`` in it for those of a pairing)
+and ``data``; ``--train-fractions`` trains on parts of the training cells. A run that was stopped
+goes on where it was.
 """
 
 from __future__ import annotations
