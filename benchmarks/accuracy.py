@@ -8,11 +8,12 @@ cells: at most 3,000 variable genes (the sets have fewer, so all that occur) and
 at least 0.5 % of them; proteins are kept whole.
 
 Models see raw counts of training and validation cells, and of test cells the source modality
-alone; no batch and, but for Butterfly-T, no label ("Mis" pairs with "Mis"). Validation cells stop trainings early and
-nothing else; baselines do not use them. Scores are those of ``xm.metrics.evaluate_translation``,
-per feature, per cell and flattened. RNA and protein are scored and clustered by one prediction.
-ATAC of this package's models is scored at the depth predicted from the source's
-(``translate(depth="predicted")``) and clustered at the training median depth (``translate``).
+alone; no batch and, but for Butterfly-T, no label ("Mis" pairs with "Mis"). Validation cells stop
+trainings early and nothing else; baselines do not use them. Scores are those of
+``xm.metrics.evaluate_translation``, per feature, per cell and flattened. RNA and protein are
+scored and clustered by one prediction. ATAC of this package's models is scored at the depth
+predicted from the source's (``translate(depth="predicted")``) and clustered at the training
+median depth (``translate``).
 
 How models of others are run, each as it is meant to be used:
 
