@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         layer_names,
     )
     from scvi_xmodal.data._genes import read_genes
-    from scvi_xmodal.data._matching import check_unique, match_features
+    from scvi_xmodal.data._matching import check_unique, match_features, match_most_features
     from scvi_xmodal.data._modalities import find_modalities, kind_of
     from scvi_xmodal.data._pairs import Pairs
     from scvi_xmodal.data._query import Query, pick_modality, read_query
@@ -42,6 +42,7 @@ _HOME = {
     "read_genes": "_genes",
     "check_unique": "_matching",
     "match_features": "_matching",
+    "match_most_features": "_matching",
     "find_modalities": "_modalities",
     "kind_of": "_modalities",
     "Pairs": "_pairs",
@@ -77,6 +78,7 @@ __all__ = [
     "layer_name",
     "layer_names",
     "match_features",
+    "match_most_features",
     "open_backed",
     "paired_loader",
     "pick_modality",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,48 @@ def check_unique(names: Any, *, name: str) -> None:
             f"{name} are not unique: {len(twice)} names appear more than once, such as "
             f"{list(twice[:3])}. Call var_names_make_unique() first."
         )
+
+
+def match_most_features(
+    names: Any, model_names: Any, *, modality: str, max_missing: float
+) -> NDArray[np.int64]:
+    """Return, for each of the given columns, the model's feature, or -1; some may be missing.
+
+    Parameters
+    ----------
+    names
+        Feature names of the data, of shape (n_columns,), in any order.
+    model_names
+        Feature names of the model, of shape (n_features,).
+    modality
+        How messages call the modality.
+    max_missing
+        Largest share of the model's features that the data may lack. A warning tells how many
+        are missing.
+
+    Raises
+    ------
+    ValueError
+        If more are missing.
+    """
+    model_index = pd.Index(np.asarray(model_names, dtype=object))
+    position = model_index.get_indexer(pd.Index(np.asarray(names, dtype=object)))
+    n_missing = model_index.size - int((position >= 0).sum())
+    if not n_missing:
+        return position.astype(np.int64)
+    missing = model_index.difference(pd.Index(names), sort=False)
+    found = (
+        f"The data lack {n_missing} of the model's {model_index.size} {modality!r} features, such "
+        f"as {list(missing[:3])}"
+    )
+    if n_missing > max_missing * model_index.size:
+        raise ValueError(
+            f"{found}; at most {max_missing:.0%} may be missing. If they are merely named "
+            f"otherwise (the data's own are {list(map(str, names[:3]))}), rename them; else train "
+            "the model on the features that both share."
+        )
+    warnings.warn(f"{found}: they are taken for undetected.", stacklevel=4)
+    return position.astype(np.int64)
 
 
 def match_features(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from scvi_xmodal.model._babel import Babel
 from scvi_xmodal.model._butterfly import Butterfly
 from scvi_xmodal.model._files import read_manifest
 
-__all__ = ["Butterfly", "read_manifest"]
+__all__ = ["Babel", "Butterfly", "read_manifest"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Request:
     totals: NDArray[np.float32] | None
     rows_at_a_time: int
     progress: bool = False
+    network: dict[str, Any] = field(default_factory=dict)
 
     def row_blocks(self) -> Iterator[slice]:
         with tqdm(

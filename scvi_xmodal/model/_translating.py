@@ -71,6 +71,7 @@ class TranslatingMixin:
         batch_size: int | None = None,
         out: str | Path | None = None,
         enable_progress_bar: bool = False,
+        network: Mapping[str, Any] | None = None,
     ) -> AnnData | Path:
         """Translate cells from one modality into another.
 
@@ -105,6 +106,8 @@ class TranslatingMixin:
             memory does not grow with the number of cells.
         enable_progress_bar
             Whether to show on standard error how many cells are done.
+        network
+            Further keywords for ``module.translate``, for models to use.
 
         Returns
         -------
@@ -134,8 +137,9 @@ class TranslatingMixin:
             totals=given_totals(depth, query.n_obs),
             rows_at_a_time=batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1)),
             progress=enable_progress_bar,
+            network=dict(network or {}),
         )
-        options = {"transform_batch": transform_batch, "depth": request.depth}
+        options = {"transform_batch": transform_batch, "depth": request.depth, **request.network}
         record = translation_record(
             source=source,
             target=target,
@@ -169,8 +173,9 @@ class TranslatingMixin:
         """Yield the translation of some rows at a time, features in the user's order."""
         module, device = self.module, self.device
         module.eval()
-        positions = self.specs[request.target].position[request.columns]
-        in_order = np.array_equal(positions, np.arange(self.specs[request.target].n_features))
+        spec = self._check_key(request.target, "target")
+        positions = spec.position[request.columns]
+        in_order = np.array_equal(positions, np.arange(spec.n_features))
         position = None if in_order else torch.from_numpy(positions).to(device)
         for rows in request.row_blocks():
             counts = to_device(request.query.reader.sparse_rows(rows), device)
@@ -182,7 +187,12 @@ class TranslatingMixin:
             batch = request.batch
             codes = None if batch is None else torch.from_numpy(batch[rows]).to(device)
             layers = module.translate(
-                counts, request.source, request.target, batch=codes, total=total
+                counts,
+                request.source,
+                request.target,
+                batch=codes,
+                total=total,
+                **request.network,
             )
             if position is not None:
                 layers = {k: v.index_select(1, position) for k, v in layers.items()}

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from scvi_xmodal.module._architecture import PUBLISHED, Architecture
+from scvi_xmodal.module._babel import BABEL_DEFAULTS, BabelAE
 from scvi_xmodal.module._butterfly import ButterflyVAE
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._likelihoods import LIKELIHOODS
 from scvi_xmodal.module._nets import Decoder, Encoder
+from scvi_xmodal.module._protein_head import ProteinHead
 from scvi_xmodal.module._spec import KIND_DEFAULTS, KindDefaults, ModalitySpec
+from scvi_xmodal.module._standardize import Standardize, StandardScores, standard_scores
 from scvi_xmodal.module._statistics import FeatureStatistics, feature_statistics
 from scvi_xmodal.module._transforms import TRANSFORMS
 
 __all__ = [
+    "BABEL_DEFAULTS",
     "KIND_DEFAULTS",
     "LIKELIHOODS",
     "PUBLISHED",
     "TRANSFORMS",
     "Architecture",
+    "BabelAE",
     "ButterflyVAE",
     "Decoder",
     "DepthPredictor",
@@ -24,5 +29,9 @@ __all__ = [
     "FeatureStatistics",
     "KindDefaults",
     "ModalitySpec",
+    "ProteinHead",
+    "StandardScores",
+    "Standardize",
     "feature_statistics",
+    "standard_scores",
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from scvi_xmodal._constants import Kind
 
-Transform = Literal["log_normalize", "tfidf", "tfidf_max", "clr"]
+Transform = Literal["log_normalize", "tfidf", "tfidf_max", "binary", "clr"]
 LikelihoodName = Literal["nb", "bernoulli", "normal", "tfidf"]
 
 
@@ -23,7 +23,8 @@ class KindDefaults:
     Parameters
     ----------
     transform
-        Input transform: ``"log_normalize"``, ``"tfidf"``, ``"tfidf_max"`` or ``"clr"``.
+        Input transform: ``"log_normalize"``, ``"tfidf"``, ``"tfidf_max"``, ``"binary"`` or
+        ``"clr"``.
     likelihood
         Likelihood of the counts.
     n_hidden

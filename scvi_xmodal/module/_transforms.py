@@ -83,6 +83,19 @@ class TfIdf(InputTransform):
         return binary.with_values(binary.values * term * self.idf[counts.columns.long()])
 
 
+class Binary(InputTransform):
+    r"""Whether a peak is open, whatever its count (BABEL, Methods, "Data Preprocessing").
+
+    .. math:: x_{ij} = 1 \text{ if } y_{ij} > 0 \text{ else } 0
+    """
+
+    def fit(self, statistics: FeatureStatistics) -> None:
+        """Need nothing: the transform knows only the cell itself."""
+
+    def forward(self, counts: SparseRows) -> SparseRows:
+        return counts.binarized()
+
+
 class CenteredLogRatio(InputTransform):
     r"""Logarithm relative to the cell's geometric mean, with a pseudocount.
 
@@ -104,6 +117,7 @@ TRANSFORMS: dict[Transform, Callable[[ModalitySpec], InputTransform]] = {
     "log_normalize": LogNormalize,
     "tfidf": TfIdf,
     "tfidf_max": partial(TfIdf, scale="max"),
+    "binary": Binary,
     "clr": CenteredLogRatio,
 }
 """Input transforms by the name that a spec's settings give them."""

@@ -90,8 +90,13 @@ class PhaseProgressBar(ProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """Show the losses per cell of training and validation cells."""
         name = "reconstruction_loss"
-        shown = {"train": f"{pl_module.train_sums.mean(name):.1f}"}
+        shown = {"train": _shown(pl_module.train_sums.mean(name))}
         validation = trainer.callback_metrics.get(f"{name}_validation")
         if validation is not None:
-            shown["validation"] = f"{float(validation):.1f}"
+            shown["validation"] = _shown(float(validation))
         return shown
+
+
+def _shown(loss: float) -> str:
+    # sums over features are large, means over them small
+    return f"{loss:.1f}" if abs(loss) >= 10 else f"{loss:.4f}"

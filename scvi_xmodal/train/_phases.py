@@ -39,12 +39,16 @@ class Phase:
         Longest duration.
     adversarial
         Whether discriminators take part.
+    monitor
+        Metric of the validation cells that early stopping, the kept epoch and a plateau
+        schedule go by.
     """
 
     name: str
     paths: tuple[tuple[str, str], ...]
     max_epochs: int
     adversarial: bool = False
+    monitor: str = MONITOR
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -92,14 +96,17 @@ def run_phase(
     History by metric, each name prefixed with the phase's.
     """
     plan_class = AdversarialPathsPlan if phase.adversarial else PathsPlan
+    plan_kwargs = {"lr_scheduler_metric": phase.monitor, **plan_kwargs}
+    if not splitter.n_val:
+        plan_kwargs["reduce_lr_on_plateau"] = False  # no plateau is seen without them
     plan = plan_class(model.module, paths=phase.paths, **plan_kwargs)
     watchers = [*(callbacks or []), StopOnNaN(phase.name)]
     if enable_progress_bar:
         watchers.append(PhaseProgressBar(phase.name))
     if early_stopping and splitter.n_val > 0:
         # our own, because scvi-tools' trainer switches its early stopping off under DDP
-        watchers.append(EarlyStopping(MONITOR, patience=early_stopping_patience))
-        watchers.append(RestoreBest(MONITOR))
+        watchers.append(EarlyStopping(phase.monitor, patience=early_stopping_patience))
+        watchers.append(RestoreBest(phase.monitor))
     # scvi-tools leaves the module in eval mode after each fit, and Lightning would keep it so
     model.module.train()
     options = {
