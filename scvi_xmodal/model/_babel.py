@@ -201,7 +201,7 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
                 )
         self.module.fit_statistics(statistics, scores)
 
-    def translate(  # type: ignore[override]  # without batches and depths, which Babel lacks
+    def translate(
         self,
         adata: AnnData | MuData | str | Path | None = None,
         *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -106,7 +106,7 @@ def _bin(score: float | NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint((clipped + _HIGHEST) * _BINS_PER_UNIT).astype(np.int64)
 
 
-def _percentiles(counts: NDArray[np.float64], shares: tuple[float, float]) -> tuple[float, float]:
+def _percentiles(counts: NDArray[Any], shares: tuple[float, float]) -> tuple[float, float]:
     """Return the lower and upper limit; no limits where all scores are one value."""
     cumulative = np.cumsum(counts)
     bins = np.searchsorted(cumulative, np.multiply(shares, cumulative[-1]))
