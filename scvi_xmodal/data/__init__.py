@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     )
     from scvi_xmodal.data._genes import read_genes
     from scvi_xmodal.data._matching import check_unique, match_features, match_most_features
+    from scvi_xmodal.data._measured import rows_of_modality
     from scvi_xmodal.data._modalities import find_modalities, kind_of
     from scvi_xmodal.data._pairs import Pairs
     from scvi_xmodal.data._query import Query, pick_modality, read_query
     from scvi_xmodal.data._reader import ReaderBlocks, RowReader
+    from scvi_xmodal.data._redrawn import RedrawnPairs
     from scvi_xmodal.data._split import Split
     from scvi_xmodal.data._splitter import PairedDataSplitter
     from scvi_xmodal.data._translation import translation, translation_record
@@ -43,6 +45,7 @@ _HOME = {
     "check_unique": "_matching",
     "match_features": "_matching",
     "match_most_features": "_matching",
+    "rows_of_modality": "_measured",
     "find_modalities": "_modalities",
     "kind_of": "_modalities",
     "Pairs": "_pairs",
@@ -51,6 +54,7 @@ _HOME = {
     "read_query": "_query",
     "ReaderBlocks": "_reader",
     "RowReader": "_reader",
+    "RedrawnPairs": "_redrawn",
     "Split": "_split",
     "PairedDataSplitter": "_splitter",
     "translation": "_translation",
@@ -68,6 +72,7 @@ __all__ = [
     "Pairs",
     "Query",
     "ReaderBlocks",
+    "RedrawnPairs",
     "RowReader",
     "Split",
     "TranslationWriter",
@@ -84,6 +89,7 @@ __all__ = [
     "pick_modality",
     "read_genes",
     "read_query",
+    "rows_of_modality",
     "translation",
     "translation_record",
 ]

@@ -39,7 +39,7 @@ class ChunkedPairs(IterableDataset):
     pairs
         The table of rows.
     batch
-        Batch code of each cell, of shape (n_cells,).
+        Batch code of each modality's cells, of shape (n_cells,).
     batch_size
         Pairs in a minibatch.
     shuffle
@@ -51,7 +51,7 @@ class ChunkedPairs(IterableDataset):
         readers: Mapping[str, RowReader],
         pairs: Pairs,
         *,
-        batch: NDArray[np.int64] | None,
+        batch: Mapping[str, NDArray[np.int64]] | None,
         batch_size: int,
         shuffle: bool,
     ):
@@ -60,15 +60,19 @@ class ChunkedPairs(IterableDataset):
         self.batch = batch
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.epoch = 0
 
     def __len__(self) -> int:
-        return sum(len(self._cuts(buffer)) for buffer in self._buffers(shuffle=False))
+        buffers = self._buffers(self.pairs, shuffle=False)
+        return sum(len(self._cuts(buffer)) for buffer in buffers)
 
     def __iter__(self) -> Iterator[dict[str, object]]:
-        for numbers in self._buffers(shuffle=self.shuffle):
+        pairs = self.pairs.draw(self.epoch)
+        self.epoch += 1
+        for numbers in self._buffers(pairs, shuffle=self.shuffle):
             order = permutation(numbers.size) if self.shuffle else np.arange(numbers.size)
             own = own_share(order)
-            held, rows = self._read(numbers[np.sort(own)])
+            held, rows = self._read(pairs, numbers[np.sort(own)])
             local = np.argsort(np.argsort(own, kind="stable"), kind="stable")
             for part in self._cuts(numbers):
                 yield self._minibatch(held, rows, local[part])
@@ -76,9 +80,9 @@ class ChunkedPairs(IterableDataset):
     def _cuts(self, buffer: NDArray[np.int64]) -> list[slice]:
         return cut_minibatches(share_size(buffer.size), self.batch_size)
 
-    def _buffers(self, *, shuffle: bool) -> list[NDArray[np.int64]]:
+    def _buffers(self, pairs: Pairs, *, shuffle: bool) -> list[NDArray[np.int64]]:
         """Return the pair numbers of each buffer."""
-        first = next(iter(self.pairs.rows.values()))
+        first = next(iter(pairs.rows.values()))
         order = np.argsort(first, kind="stable") if self.shuffle else np.arange(first.size)
         if shuffle:
             chunks = [order[start : start + CHUNK] for start in range(0, order.size, CHUNK)]
@@ -87,12 +91,12 @@ class ChunkedPairs(IterableDataset):
         return np.array_split(order, max(1, round(order.size / (CHUNK * N_CHUNKS))))
 
     def _read(
-        self, numbers: NDArray[np.int64]
+        self, pairs: Pairs, numbers: NDArray[np.int64]
     ) -> tuple[dict[str, RowReader], dict[str, NDArray[np.int64]]]:
         """Read a buffer's rows of each modality into memory."""
         held, rows = {}, {}
         for key, reader in self.readers.items():
-            rows[key] = self.pairs.rows[key][numbers]
+            rows[key] = pairs.rows[key][numbers]
             held[key] = RowReader(reader.rows(rows[key]), n_features=reader.n_features)
         return held, rows
 
@@ -106,5 +110,5 @@ class ChunkedPairs(IterableDataset):
         for key, reader in held.items():
             tensors[key] = reader.sparse_rows(picked)
             if self.batch is not None:
-                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[rows[key][picked]])
+                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[key][rows[key][picked]])
         return tensors

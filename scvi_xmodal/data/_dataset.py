@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class PairedDataset(Dataset):
     pairs
         The table of rows.
     batch
-        Batch code of each cell, of shape (n_cells,), if the model knows batches.
+        Batch code of each modality's cells, of shape (n_cells,), if the model knows batches.
     """
 
     def __init__(
@@ -36,23 +36,38 @@ class PairedDataset(Dataset):
         readers: Mapping[str, RowReader],
         pairs: Pairs,
         *,
-        batch: NDArray[np.int64] | None = None,
+        batch: Mapping[str, NDArray[np.int64]] | None = None,
     ):
         self.readers = dict(readers)
-        self.pairs = pairs
+        self.pairs = self._drawn = pairs
         self.batch = batch
+        self._epoch = 0
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, numbers: Sequence[int]) -> dict[str, object]:
+    def __getitem__(self, numbers: Sequence[int] | NDArray | EpochNumbers) -> dict[str, object]:
+        if isinstance(numbers, EpochNumbers):
+            self._start(numbers.epoch)
+            numbers = numbers.numbers
         tensors: dict[str, object] = {}
         for key, reader in self.readers.items():
-            rows = self.pairs.rows[key][numbers]
+            rows = self._drawn.rows[key][numbers]
             tensors[key] = reader.sparse_rows(rows)
             if self.batch is not None:
-                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[rows])
+                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[key][rows])
         return tensors
+
+    def _start(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._epoch, self._drawn = epoch, self.pairs.draw(epoch)
+
+
+class EpochNumbers(NamedTuple):
+    """Numbers of pairs, and the epoch whose table they count in."""
+
+    epoch: int
+    numbers: NDArray[np.int64]
 
 
 class MinibatchSampler(Sampler):
@@ -90,6 +105,23 @@ class MinibatchSampler(Sampler):
         numbers = own_share(permutation(self.n_pairs) if self.shuffle else np.arange(self.n_pairs))
         for part in cut_minibatches(numbers.size, self.batch_size):
             yield numbers[part]
+
+
+class _EpochSampler(Sampler):
+    """Tells the dataset the epoch with each minibatch, for workers hear of it no other way."""
+
+    def __init__(self, sampler: MinibatchSampler):
+        self.sampler = sampler
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[EpochNumbers]:
+        epoch = self.epoch  # counted when read: torch makes iterators that it never reads
+        self.epoch += 1
+        for numbers in self.sampler:
+            yield EpochNumbers(epoch, numbers)
 
 
 def cut_minibatches(size: int, batch_size: int) -> list[slice]:
@@ -135,5 +167,5 @@ def paired_loader(
     dataset: PairedDataset, *, batch_size: int, shuffle: bool, **options: Any
 ) -> DataLoader:
     """Return a loader that asks the dataset for whole minibatches."""
-    sampler = MinibatchSampler(len(dataset), batch_size=batch_size, shuffle=shuffle)
+    sampler = _EpochSampler(MinibatchSampler(len(dataset), batch_size=batch_size, shuffle=shuffle))
     return DataLoader(dataset, sampler=sampler, batch_size=None, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -23,8 +24,9 @@ _MIN_PAIRS = 2  # batch norm cannot be computed over one
 class Pairs:
     """For each training example, the row to read in each modality.
 
-    Measured pairs have the same row everywhere; re-pairing within cell types, unpaired and
-    optimal-transport training are other tables. Matrices are never copied.
+    Rows are those of the modality's own matrix. Measured pairs have the same row everywhere;
+    re-pairing within cell types, unpaired and optimal-transport training are other tables.
+    Matrices are never copied.
 
     Parameters
     ----------
@@ -69,6 +71,43 @@ class Pairs:
         """Return the table: one column of row numbers for each modality."""
         return pd.DataFrame(self.rows)
 
+    def draw(self, epoch: int) -> Pairs:
+        """Return the table of an epoch; the same in all, unless pairs are drawn anew."""
+        return self
+
+    @property
+    def sources(self) -> dict[str, NDArray[np.int64]]:
+        """All rows of each modality that any epoch may read."""
+        return self.rows
+
+    def purity(self, labels: ArrayLike | Mapping[str, ArrayLike]) -> float:
+        """Return the share of pairs whose cells have the same label in all modalities.
+
+        Parameters
+        ----------
+        labels
+            Label of each cell, of shape (n_cells,); where modalities have cells of their own,
+            one such array for each. A missing label agrees with none.
+
+        Returns
+        -------
+        Share between 0 and 1; NaN without pairs.
+
+        Examples
+        --------
+        >>> from scvi_xmodal.data import Pairs
+        >>> Pairs({"rna": [0, 1], "atac": [2, 0]}).purity(["B", "T", "B"])
+        0.5
+        """
+        of = labels if isinstance(labels, Mapping) else dict.fromkeys(self.rows, labels)
+        columns = [pd.Series(of[key]).astype(object).to_numpy()[r] for key, r in self.rows.items()]
+        if not len(self):
+            return float("nan")
+        same = ~pd.isna(columns[0])
+        for column in columns[1:]:
+            same &= column == columns[0]
+        return float(same.mean())
+
     def check_against(self, split: Split, modalities: Iterable[str], n_obs: int) -> None:
         """Raise unless all modalities are there and all rows are training rows."""
         if len(self) < _MIN_PAIRS:
@@ -79,7 +118,7 @@ class Pairs:
         if missing:
             raise ValueError(f"The pairs have no rows for {missing}; they have {list(self.rows)}.")
         held_out = np.concatenate([split.validation, split.test])
-        for key, own in self.rows.items():
+        for key, own in self.sources.items():
             if own.size and own.max() >= n_obs:
                 raise ValueError(
                     f"The pairs hold row {own.max()} of {key!r}, but there are {n_obs} cells."

@@ -36,10 +36,12 @@ class PairedDataSplitter(DataSplitter):
         Training, validation and test rows; by default drawn by ``train_size`` and
         ``validation_size``. Rows in no part are not used.
     pairs
-        Training pairs; by default every training cell with itself. Validation cells are always
-        paired as measured.
+        Training pairs; by default every training cell with itself. Some pairs are drawn anew in
+        each epoch.
+    validation_pairs
+        Validation pairs; by default every validation cell with itself.
     batch
-        Batch code of each cell, of shape (n_cells,).
+        Batch code of each cell, of shape (n_cells,), or such an array for each modality.
     batch_size
         Cells in a minibatch.
     **kwargs
@@ -55,7 +57,8 @@ class PairedDataSplitter(DataSplitter):
         *,
         split: Split | None = None,
         pairs: Pairs | None = None,
-        batch: np.ndarray | None = None,
+        validation_pairs: Pairs | None = None,
+        batch: np.ndarray | Mapping[str, np.ndarray] | None = None,
         batch_size: int | None = None,
         **kwargs: object,
     ):
@@ -72,7 +75,9 @@ class PairedDataSplitter(DataSplitter):
             super().__init__(adata_manager, batch_size=batch_size, **kwargs)
         self.readers = readers
         self.pairs = pairs
-        self.batch = batch
+        self.validation_pairs = validation_pairs
+        self.batch: Mapping[str, np.ndarray] | None
+        self.batch = dict.fromkeys(readers, batch) if isinstance(batch, np.ndarray) else batch
 
     def split(self) -> Split:
         """Return the rows of each part."""
@@ -87,6 +92,8 @@ class PairedDataSplitter(DataSplitter):
 
     def val_dataloader(self) -> DataLoader | None:
         """Return the loader of validation cells, or ``None`` without any."""
+        if self.validation_pairs is not None:
+            return self._loader(self.validation_pairs, shuffle=False)
         return self._measured(self.val_idx)
 
     def test_dataloader(self) -> DataLoader | None:

@@ -63,7 +63,9 @@ def test_chunks_visit_every_pair_once(files, mdata, batch_size, monkeypatch):
     atac_rows = np.random.default_rng(0).permutation(150)
     pairs = Pairs({"rna": np.arange(150), "atac": atac_rows})
     batch = np.arange(150)
-    loader = ChunkedPairs(readers, pairs, batch=batch, batch_size=batch_size, shuffle=True)
+    loader = ChunkedPairs(
+        readers, pairs, batch=dict.fromkeys(readers, batch), batch_size=batch_size, shuffle=True
+    )
     batches = list(loader)
     assert len(batches) == len(loader)
     assert min(len(b["rna_batch"]) for b in batches) > 1
@@ -81,7 +83,7 @@ def test_chunks_without_shuffling_keep_the_order(files):
     readers = {"rna": RowReader(opened.X, n_features=opened.n_vars)}
     rows = np.array([9, 4, 100, 2])
     loader = ChunkedPairs(
-        readers, Pairs({"rna": rows}), batch=np.arange(150), batch_size=3, shuffle=False
+        readers, Pairs({"rna": rows}), batch={"rna": np.arange(150)}, batch_size=3, shuffle=False
     )
     assert [b["rna_batch"].tolist() for b in loader] == [[9, 4, 100, 2]]
 

@@ -69,7 +69,7 @@ def test_pairs_stay_together_when_shuffled():
     chunked = ChunkedPairs(
         {"rna": _numbered(40), "atac": _numbered(40)},
         Pairs({"rna": rna, "atac": atac}),
-        batch=batch,
+        batch={"rna": batch, "atac": batch},
         batch_size=5,
         shuffle=True,
     )

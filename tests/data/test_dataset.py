@@ -80,7 +80,7 @@ def test_each_modality_is_read_by_its_own_rows():
 
 def test_each_modality_has_its_own_rows_batch():
     codes = np.array([0, 1, 2, 3, 4, 5])
-    dataset, *_ = _dataset(batch=codes)
+    dataset, *_ = _dataset(batch=dict.fromkeys(("rna", "atac"), codes))
     tensors = dataset[np.array([0, 3])]
     assert tensors["rna_batch"].tolist() == [5, 2]
     assert tensors["atac_batch"].tolist() == [1, 4]

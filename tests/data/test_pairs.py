@@ -78,3 +78,28 @@ class TestCheckAgainst:
         pairs = Pairs({"rna": rows, "atac": rows})
         with pytest.raises(ValueError, match=rf"{len(rows)} pairs are too few; at least 2"):
             pairs.check_against(self.split, ["rna", "atac"], 7)
+
+
+class TestPurity:
+    def test_share_of_pairs_with_one_label(self):
+        pairs = Pairs({"rna": [0, 1, 2], "atac": [0, 2, 1], "protein": [0, 2, 2]})
+        assert pairs.purity(["a", "b", "b"]) == 1
+        assert pairs.purity(pd.Series(["a", "b", "c"], index=[9, 8, 7])) == pytest.approx(1 / 3)
+
+    def test_modalities_may_have_cells_of_their_own(self):
+        pairs = Pairs({"rna": [0, 1], "atac": [3, 0]})
+        assert pairs.purity({"rna": ["a", "b"], "atac": ["a", "x", "x", "a"]}) == 0.5
+
+    def test_a_missing_label_agrees_with_none(self):
+        pairs = Pairs({"rna": [0, 1], "atac": [0, 1]})
+        assert pairs.purity(["a", None]) == 0.5
+        assert pairs.purity(pd.Series(["a", np.nan], dtype="category")) == 0.5
+
+    def test_of_no_pairs(self):
+        assert np.isnan(Pairs({"rna": [], "atac": []}).purity(["a"]))
+
+
+def test_a_table_is_the_same_in_all_epochs():
+    pairs = Pairs({"rna": [0, 1]})
+    assert pairs.draw(3) is pairs
+    assert pairs.sources is pairs.rows

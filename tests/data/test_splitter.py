@@ -148,3 +148,14 @@ def test_loader_keywords_reach_the_loader(manager, readers):
     )
     splitter.setup()
     assert splitter.train_dataloader().num_workers == 0
+
+
+def test_given_validation_pairs_are_read(manager, readers, dense):
+    splitter = PairedDataSplitter(
+        manager,
+        readers,
+        split=Split(np.arange(10), np.arange(10, 14)),
+        validation_pairs=Pairs({"rna": [13, 10, 10], "atac": [11, 11, 12]}),
+    )
+    splitter.setup()
+    assert _rows_seen(splitter.val_dataloader(), dense) == [13, 10, 10]

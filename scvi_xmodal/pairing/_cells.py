@@ -1,0 +1,115 @@
+"""The training cells that pairs are made of: their rows and their labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scvi_xmodal.data import find_modalities, rows_of_modality
+from scvi_xmodal.pp._cells import check_rows
+from scvi_xmodal.pp._labels import cell_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import ArrayLike, NDArray
+
+
+def training_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
+    """Return the rows to pair, ascending; all for ``None``.
+
+    Raises
+    ------
+    ValueError
+        If there are none, one is given twice or does not exist.
+    """
+    return check_rows(indices, n_obs)
+
+
+def labels_of(
+    data: AnnData | MuData, key: str, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.object_]:
+    """Return the labels of rows as text, of shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        If the column does not exist or a cell has no label.
+    """
+    labels = cell_labels(data, key, exclude=[None])
+    labels = labels if rows is None else labels.iloc[rows]
+    n_missing = int(labels.isna().sum())
+    if n_missing:
+        raise ValueError(
+            f"{n_missing} of {labels.size} training cells have no label in obs[{key!r}]: fill "
+            "them in, or leave those cells out of indices."
+        )
+    return labels.to_numpy(dtype=object)
+
+
+def modality_keys(mdata: MuData, modalities: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the MuData's key of each modality to pair, by the model's name for it.
+
+    Raises
+    ------
+    ValueError
+        If a named modality does not exist or fewer than two are found.
+    """
+    if not hasattr(mdata, "mod"):
+        raise ValueError(f"A MuData is needed, got {type(mdata).__name__}.")
+    found: Mapping[Any, str] = modalities or find_modalities(mdata.mod)
+    keys = {str(name): key for name, key in found.items()}
+    for name, key in keys.items():
+        if key not in mdata.mod:
+            raise ValueError(
+                f"modalities names {key!r} for {name!r}, but the MuData has {list(mdata.mod)}."
+            )
+    if len(keys) < 2:
+        raise ValueError(
+            f"Two modalities are needed to pair; found {keys or 'none'} among {list(mdata.mod)}. "
+            "Name them: modalities={'rna': ..., 'atac': ...}."
+        )
+    return keys
+
+
+def paired_rows(
+    mdata: MuData, rows: NDArray[np.int64], modalities: Mapping[str, str] | None
+) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of cells in each modality's own matrix.
+
+    Raises
+    ------
+    ValueError
+        If a cell was not measured in all modalities.
+    """
+    own = {
+        name: rows_of_modality(mdata, key)[rows]
+        for name, key in modality_keys(mdata, modalities).items()
+    }
+    for name, found in own.items():
+        if (found < 0).any():
+            raise ValueError(
+                f"{int((found < 0).sum())} of {rows.size} training cells were not measured in "
+                f"{name!r}, so there are no measured pairs to add to: take pairing.unpaired."
+            )
+    return own
+
+
+def groups_by_label(labels: ArrayLike, rows: Any) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of each label, labels in alphabetical order.
+
+    Parameters
+    ----------
+    labels
+        Labels of shape (n_cells,), as text.
+    rows
+        Row of each of these cells, of shape (n_cells,).
+    """
+    codes, names = pd.factorize(np.asarray(labels, dtype=object), sort=True)
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(np.asarray(rows)[order], np.cumsum(np.bincount(codes))[:-1])
+    return dict(zip(map(str, names), parts, strict=True)) if len(names) else {}
