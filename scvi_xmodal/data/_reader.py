@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scvi_xmodal.data._repool import PeakPool
+
 _BLOCK = 512
 
 
@@ -32,6 +34,8 @@ class RowReader:
         are the same.
     n_features
         Number of the network's features.
+    pool
+        Which columns open which of the network's peaks, in place of ``position``.
 
     Examples
     --------
@@ -42,7 +46,14 @@ class RowReader:
     array([[7., 5.]], dtype=float32)
     """
 
-    def __init__(self, matrix: Any, *, position: NDArray[np.int64] | None = None, n_features: int):
+    def __init__(
+        self,
+        matrix: Any,
+        *,
+        position: NDArray[np.int64] | None = None,
+        n_features: int,
+        pool: PeakPool | None = None,
+    ):
         if sparse.issparse(matrix) and matrix.format != "csr":
             matrix = matrix.tocsr()
         if getattr(matrix, "format", "csr") != "csr":
@@ -52,6 +63,7 @@ class RowReader:
             )
         self.matrix = matrix
         self.n_features = n_features
+        self.pool = pool
         same = position is None or (
             position.size == n_features and bool((position == np.arange(n_features)).all())
         )
@@ -70,6 +82,8 @@ class RowReader:
     def rows(self, rows: Any) -> sparse.csr_matrix:
         """Return rows as CSR of shape (n_rows, n_features), float32, indices sorted."""
         picked = sparse.csr_matrix(self._pick(rows))
+        if self.pool is not None:
+            return self.pool.apply(picked)
         if self.position is not None:
             picked = self._rename(picked, self.position)
         if picked.data.dtype != np.float32:

@@ -26,7 +26,8 @@ def align_features(
 ) -> AnnData:
     """Return a copy with exactly the reference's features, in its order and by its names.
 
-    Features that the reference does not know are left out.
+    Features that the reference does not know are left out. Features are matched by name; peaks
+    called on other data are matched by place, with :func:`repool_peaks`.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def align_features(
         raise ValueError(f"missing={missing!r}; known are 'raise' and 'zero'.")
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
-    table = _as_table(reference)
+    table = as_table(reference)
     wanted = _identifiers(table, match, strip_versions, of="reference", fall_back=True)
     known = _identifiers(adata.var, match, strip_versions, of="adata", fall_back=False)
     position = _positions(wanted, known)
@@ -89,7 +90,14 @@ def align_features(
     )
 
 
-def _as_table(reference: Any) -> pd.DataFrame:
+def as_table(reference: Any) -> pd.DataFrame:
+    """Return features given as names, table or AnnData as a table.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
     if isinstance(reference, AnnData):
         reference = reference.var
     if isinstance(reference, str) or not hasattr(reference, "__len__") or not len(reference):
@@ -146,7 +154,8 @@ def _report_missing(
     if not found.any():
         raise ValueError(
             f"{message} None is shared: the data's own are named {list(own[:3])}. Rename them, or "
-            "match them by a column of var, such as match='gene_ids'."
+            "match them by a column of var, such as match='gene_ids'; pp.repool_peaks maps peaks "
+            "onto other peaks by their overlap."
         )
     if missing == "raise":
         raise ValueError(

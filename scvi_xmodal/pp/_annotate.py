@@ -5,19 +5,16 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import pandas as pd
 from mudata import MuData
 
-from scvi_xmodal.data._peaks import Peaks, parse_peaks
+from scvi_xmodal.data._coordinates import COLUMNS, describe_missing, peak_coordinates
 from scvi_xmodal.pp._cells import pick_kind
 from scvi_xmodal.pp._copy import copy_features
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
-
-_COLUMNS = ("chrom", "start", "end")
 
 
 def annotate_peaks(
@@ -87,53 +84,13 @@ def peak_columns(
     ValueError
         If a peak has no coordinates and ``on_error`` is ``"raise"``.
     """
-    peaks = _coordinates(var)
+    peaks = peak_coordinates(var)
     if not peaks.parsed.all():
-        message = _describe_missing(var.index, peaks)
+        message = describe_missing(var.index, peaks)
         if on_error == "raise":
             raise ValueError(
                 f"{message} Name peaks as chrom:start-end with start < end, fill the columns "
                 "chrom, start and end of var, or pass on_error='keep'."
             )
         warnings.warn(f"{message} They are kept without.", UserWarning, stacklevel=stacklevel)
-    return {column: getattr(peaks, column) for column in _COLUMNS}
-
-
-def _describe_missing(names: pd.Index, peaks: Peaks) -> str:
-    bad = names[~peaks.parsed]
-    return f"{bad.size} of {names.size} peaks have no coordinates, such as {list(bad[:3])}."
-
-
-def _coordinates(var: pd.DataFrame) -> Peaks:
-    peaks = _from_columns(var)
-    for names in (var.index, var.get("interval")):
-        if names is not None and not peaks.parsed.all():
-            peaks = _fill(peaks, parse_peaks(names))
-    return peaks
-
-
-def _fill(peaks: Peaks, others: Peaks) -> Peaks:
-    """Return the first coordinates, and the others where the first are missing."""
-    filled = (
-        np.where(peaks.parsed, getattr(peaks, field), getattr(others, field))
-        for field in (*_COLUMNS, "parsed")
-    )
-    return Peaks(*filled)
-
-
-def _from_columns(var: pd.DataFrame) -> Peaks:
-    if not set(_COLUMNS) <= set(var):
-        nothing = np.full(len(var), -1, dtype=np.int64)
-        chrom = np.full(len(var), "", dtype=object)
-        return Peaks(chrom, nothing, nothing, np.zeros(len(var), dtype=bool))
-    start = pd.to_numeric(var["start"].astype(object), errors="coerce").to_numpy(np.float64)
-    end = pd.to_numeric(var["end"].astype(object), errors="coerce").to_numpy(np.float64)
-    chrom = var["chrom"].astype(object).where(var["chrom"].notna().to_numpy(), "").astype(str)
-    whole = (start == np.floor(start)) & (end == np.floor(end))  # False for missing values
-    valid = whole & (start >= 0) & (start < end) & (end < 2.0**53) & (chrom != "").to_numpy()
-    return Peaks(
-        np.where(valid, chrom.to_numpy(dtype=object), ""),
-        np.where(valid, start, -1).astype(np.int64),
-        np.where(valid, end, -1).astype(np.int64),
-        valid,
-    )
+    return {column: getattr(peaks, column) for column in COLUMNS}

@@ -13,7 +13,7 @@ from scvi_xmodal.data._modalities import find_modalities, kind_of
 from scvi_xmodal.data._peaks import parse_peaks
 from scvi_xmodal.pp._cells import check_rows, rows_in_modality
 from scvi_xmodal.pp._copy import copy_features
-from scvi_xmodal.pp._matrix import counts_of, row_blocks, take_rows
+from scvi_xmodal.pp._matrix import count_open, counts_of, take_rows
 from scvi_xmodal.pp._variable_genes import variable_genes
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def select_features(
 
     The choice is made from the given cells alone, so that nothing is learned from the others.
     Genes are ranked by scanpy's flavor ``"seurat"`` on log-normalised counts, and a peak counts
-    as open where it is not zero, as in scButterfly (Methods, "preprocessing"). The counts
-    themselves are not changed. Genes and peaks without any count in the given cells are dropped;
-    proteins and modalities of unknown kind are kept whole.
+    as open where it is not zero, as in scButterfly (Methods, "preprocessing"); BABEL's filter
+    is :func:`filter_peaks`. The counts themselves are not changed. Genes and peaks without any
+    count in the given cells are dropped; proteins and modalities of unknown kind are kept whole.
 
     Parameters
     ----------
@@ -138,9 +138,7 @@ class _Rule:
 
     def peaks(self, matrix: Any, place: _Place) -> NDArray[np.bool_]:
         """Mark the peaks to keep."""
-        n_cells, n_open = place.rows.size, np.zeros(matrix.shape[1], dtype=np.int64)
-        for block in row_blocks(matrix, place.rows):
-            n_open += np.bincount(block.indices, minlength=matrix.shape[1])
+        n_cells, n_open = place.rows.size, count_open(matrix, place.rows)
         fewest = max(np.ceil(self.min_fraction * n_cells - _ROUNDING), 1)
         keep = n_open >= fewest
         if self.max_fraction is not None:
@@ -156,7 +154,7 @@ class _Rule:
 
 def _places(data: AnnData | MuData, rows: NDArray[np.int64]) -> list[_Place]:
     if not isinstance(data, MuData):
-        kind = kind_of("", data) or _kind_by_names(data)
+        kind = kind_of("", data) or kind_by_names(data)
         return [] if kind == "protein" else [_Place(None, kind, kind, data, rows)]
     found = find_modalities(data.mod)
     places = [
@@ -175,5 +173,6 @@ def _places(data: AnnData | MuData, rows: NDArray[np.int64]) -> list[_Place]:
     return places
 
 
-def _kind_by_names(adata: AnnData) -> Kind:
+def kind_by_names(adata: AnnData) -> Kind:
+    """Return ``"atac"`` if all names are peaks', else ``"rna"``."""
     return "atac" if adata.n_vars and parse_peaks(adata.var_names).parsed.all() else "rna"

@@ -81,6 +81,14 @@ def row_blocks(matrix: Any, rows: NDArray[np.int64]) -> Iterator[sparse.csr_matr
         yield _canonical(sparse.csr_matrix(matrix[rows[start : start + _BLOCK]]))
 
 
+def count_open(matrix: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count in how many of the rows each column is not zero, of shape (n_features,)."""
+    n_open = np.zeros(matrix.shape[1], dtype=np.int64)
+    for block in row_blocks(matrix, rows):
+        n_open += np.bincount(block.indices, minlength=matrix.shape[1])
+    return n_open
+
+
 def _by_rows(matrix: Any) -> Any:
     return matrix.tocsr() if sparse.issparse(matrix) else matrix
 

@@ -172,5 +172,6 @@ def _check_peaks(shape: tuple[int, ...], statistics: TfIdf) -> None:
     if shape[1:] != statistics.idf.shape:
         raise ValueError(
             f"The matrix has shape {shape}, but the statistics have {statistics.idf.size} peaks: "
-            "learn them from the same peaks in the same order (pp.align_features)."
+            "learn them from the same peaks in the same order (pp.align_features, or "
+            "pp.repool_peaks for peaks called elsewhere)."
         )
