@@ -123,6 +123,7 @@ class Baseline(ABC):
         target: Kind,
         indices: ArrayLike | None = None,
         layer: str | None = None,
+        repool: bool = False,
     ) -> AnnData:
         """Predict the target profile of cells from their source counts.
 
@@ -139,6 +140,9 @@ class Baseline(ABC):
             Rows to translate; by default all.
         layer
             Layer of the query that holds the counts; by default as in :meth:`fit`.
+        repool
+            Whether to map the query's peaks onto those of the training data by their overlap,
+            as :func:`~scvi_xmodal.pp.repool_peaks` does, and say how many were covered.
 
         Returns
         -------
@@ -162,7 +166,10 @@ class Baseline(ABC):
             layer=modality.layer if layer is None else layer,
             indices=indices,
             other_specs=tuple(m.spec for k, m in fitted.modalities.items() if k != source),
+            repool=modality.var if repool else None,
         )
+        if cells.pool is not None:
+            cells.pool.warn()
         values = _predict(fitted, cells, source, target)
         layers = {"X": values, "mean": np.expm1(values)} if target == "rna" else {"X": values}
         record = translation_record(
@@ -172,6 +179,8 @@ class Baseline(ABC):
             model=type(self).__name__,
             options=self._options(),
         )
+        if cells.pool is not None:
+            record["repool"] = cells.pool.report.record()
         return translation(layers, obs=cells.obs, var=fitted.modalities[target].var, record=record)
 
     @abstractmethod

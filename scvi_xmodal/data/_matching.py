@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 _MEND = {
     "rna": "pp.align_features(query, model_genes) can fill missing genes with zeros",
     "protein": "pp.align_features(query, model_proteins) can fill missing proteins with zeros",
-    "atac": "pp.align_features(query, model_peaks) can fill missing peaks with zeros",
+    "atac": "pp.repool_peaks(query, model_peaks), or translate(..., repool=True), maps other "
+    "peaks onto the model's; pp.align_features(query, model_peaks) fills missing peaks with zeros",
 }
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
+from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._fields import layer_name, layer_names
 from scvi_xmodal.data._matching import check_unique, match_features
 from scvi_xmodal.data._modalities import find_modalities, kind_of
 from scvi_xmodal.data._reader import RowReader
+from scvi_xmodal.data._repool import PeakPool, pool_peaks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,10 +34,13 @@ class Query:
         Reads rows of counts.
     obs
         The cells' annotation; of a MuData the modality's own columns and the top level's.
+    pool
+        How the query's peaks were mapped onto the model's, if they were.
     """
 
     reader: RowReader
     obs: pd.DataFrame
+    pool: PeakPool | None = None
 
     @property
     def n_obs(self) -> int:
@@ -52,8 +57,9 @@ def read_query(
     indices: Any = None,
     batch_key: str | None = None,
     other_specs: tuple[ModalitySpec, ...] = (),
+    repool: pd.DataFrame | None = None,
 ) -> Query:
-    """Find the source modality in a query and match its features by name.
+    """Find the source modality in a query and match its features by name, or peaks by place.
 
     Parameters
     ----------
@@ -71,6 +77,9 @@ def read_query(
         Column of batches, looked for in all of a MuData.
     other_specs
         The model's other modalities, to tell a query of the wrong one.
+    repool
+        The model's peaks, as a ``var`` table in the user's order, to map the query's peaks onto
+        by their overlap; by default features are matched by name.
 
     Raises
     ------
@@ -88,23 +97,43 @@ def read_query(
         )
     check_unique(adata.var_names, name="The query's features")
     _refuse_wrong_modality(adata, spec, other_specs)
+    matching = _match(adata, spec) if repool is None else _pool(adata, spec, repool)
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        raise ValueError(f"{name} is empty: the query needs counts.")
+    pool = matching.get("pool")
+    obs = _annotation(query, adata, batch_key)
+    if indices is None:
+        check_counts(matrix, name=name)
+        return Query(RowReader(matrix, n_features=spec.n_features, **matching), obs, pool)
+    rows = checked_rows(indices, adata.n_obs)
+    picked = RowReader(matrix, n_features=adata.n_vars).rows(rows)
+    check_counts(picked, name=name)
+    reader = RowReader(picked, n_features=spec.n_features, **matching)
+    return Query(reader, obs.iloc[rows].copy(), pool)
+
+
+def _match(adata: AnnData, spec: ModalitySpec) -> dict[str, Any]:
+    """Return the network's feature for each column, as a reader takes it."""
     position = match_features(
         adata.var_names, spec.feature_names, modality=spec.key, kind=spec.kind
     )
     found = position >= 0
     position[found] = spec.position[position[found]]
-    matrix = adata.X if layer is None else adata.layers[layer]
-    if matrix is None:
-        raise ValueError(f"{name} is empty: the query needs counts.")
-    reader = RowReader(matrix, position=position, n_features=spec.n_features)
-    obs = _annotation(query, adata, batch_key)
-    if indices is None:
-        check_counts(matrix, name=name)
-        return Query(reader, obs)
-    rows = checked_rows(indices, adata.n_obs)
-    picked = reader.rows(rows)
-    check_counts(picked, name=name)
-    return Query(RowReader(picked, n_features=spec.n_features), obs.iloc[rows].copy())
+    return {"position": position}
+
+
+def _pool(adata: AnnData, spec: ModalitySpec, model_peaks: pd.DataFrame) -> dict[str, Any]:
+    """Return which columns open which of the network's peaks, as a reader takes it."""
+    if spec.kind != "atac":
+        raise ValueError(
+            f"repool=True maps peaks onto peaks, but source={spec.key!r} is {spec.kind}."
+        )
+    pool = pool_peaks(
+        read_coordinates(adata.var, name="The query"),
+        read_coordinates(model_peaks, name="The model"),
+    )
+    return {"pool": pool.ordered(spec.order)}
 
 
 def pick_modality(

@@ -69,6 +69,7 @@ class TranslatingMixin:
         features: Sequence[str] | None = None,
         layer: str | None = None,
         batch_size: int | None = None,
+        repool: bool = False,
         out: str | Path | None = None,
         enable_progress_bar: bool = False,
         network: Mapping[str, Any] | None = None,
@@ -101,6 +102,11 @@ class TranslatingMixin:
             Layer of the query that holds the counts; by default as in setup.
         batch_size
             Cells at a time; by default as many as make some millions of values.
+        repool
+            Whether to map the query's peaks onto the model's by their overlap, as
+            :func:`~scvi_xmodal.pp.repool_peaks` does: a peak of the model is open where a peak
+            of the query that shares a base with it is open. A warning and
+            ``uns["scvi_xmodal"]["repool"]`` tell how many of the model's peaks were covered.
         out
             Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that
             memory does not grow with the number of cells.
@@ -120,13 +126,13 @@ class TranslatingMixin:
         Raises
         ------
         ValueError
-            If a modality, batch, feature or depth is unknown, the query lacks cells, features
-            or counts, or ``out`` cannot be written.
+            If a modality, batch, feature or depth is unknown, the query lacks cells, features,
+            counts or peaks that overlap the model's, or ``out`` cannot be written.
         """
         spec = self._check_key(target, "target")
         columns = chosen_columns(spec, features)
         check_batch_size(batch_size)
-        query = self._query(adata, source, layer, indices)
+        query = self._query(adata, source, layer, indices, repool=repool)
         request = Request(
             query=query,
             source=source,
@@ -147,6 +153,8 @@ class TranslatingMixin:
             model=type(self).__name__,
             options=options,
         )
+        if query.pool is not None:
+            record["repool"] = query.pool.report.record()
         var = self._var(target).iloc[columns]
         if out is not None:
             return self._stream(request, out, var, record)
@@ -209,6 +217,7 @@ class TranslatingMixin:
         indices: ArrayLike | None = None,
         layer: str | None = None,
         batch_size: int = 1024,
+        repool: bool = False,
         return_dist: bool = False,
     ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the latent of cells, seen through one modality.
@@ -225,6 +234,8 @@ class TranslatingMixin:
             Layer of the query that holds the counts.
         batch_size
             Cells at a time.
+        repool
+            Whether to map the query's peaks onto the model's, as in :meth:`translate`.
         return_dist
             Whether to return means and variances of q(z).
 
@@ -233,7 +244,7 @@ class TranslatingMixin:
         Means of shape (n_cells, n_latent), and variances if asked for.
         """
         check_batch_size(batch_size)
-        query = self._query(adata, modality, layer, indices, argument="modality")
+        query = self._query(adata, modality, layer, indices, argument="modality", repool=repool)
         self.module.eval()
         means, variances = [], []
         for start in range(0, query.n_obs, batch_size):
@@ -247,7 +258,14 @@ class TranslatingMixin:
         return np.concatenate(means)
 
     def _query(
-        self, adata: Any, key: str, layer: str | None, indices: Any, *, argument: str = "source"
+        self,
+        adata: Any,
+        key: str,
+        layer: str | None,
+        indices: Any,
+        *,
+        argument: str = "source",
+        repool: bool = False,
     ) -> Query:
         """Read the source modality of a query, or of the training data."""
         spec = self._check_key(key, argument)
@@ -257,7 +275,7 @@ class TranslatingMixin:
             raise ValueError("The model was loaded without data: give the cells to translate.")
         modality, own_layer = self._location(key)
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata
-        return read_query(
+        query = read_query(
             self.adata if adata is None else adata,
             spec,
             modality=modality,
@@ -265,7 +283,11 @@ class TranslatingMixin:
             indices=indices,
             batch_key=self._batch_key(),
             other_specs=tuple(other for other in self.specs.values() if other is not spec),
+            repool=self._var(key) if repool else None,
         )
+        if query.pool is not None:
+            query.pool.warn()
+        return query
 
     def _check_key(self, key: Any, argument: str) -> ModalitySpec:
         if key not in self.specs:
