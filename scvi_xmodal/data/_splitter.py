@@ -64,6 +64,11 @@ class PairedDataSplitter(DataSplitter):
     ):
         if split is not None:
             kwargs["external_indexing"] = external_indexing(split, adata_manager.adata.n_obs)
+        if kwargs.get("drop_last"):
+            raise ValueError(
+                "drop_last=True is not known here: all cells are used, and a last minibatch of "
+                "one cell joins the one before."
+            )
         batch_size = settings.batch_size if batch_size is None else batch_size
         if batch_size < 2:
             raise ValueError(

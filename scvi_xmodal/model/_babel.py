@@ -127,6 +127,8 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
         early_stopping: bool = True,
         plan_kwargs: Mapping[str, Any] | None = None,
         datasplitter_kwargs: Mapping[str, Any] | None = None,
+        checkpoint_dir: str | Path | None = None,
+        resume: bool = False,
         **trainer_kwargs: Any,
     ) -> None:
         """Train all paths together: Adam at .01, gradients clipped at norm 5.
@@ -159,6 +161,9 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
             ``lr_factor``, ``lr_patience``, ...
         datasplitter_kwargs
             Keywords of :class:`~scvi_xmodal.data.PairedDataSplitter`.
+        checkpoint_dir, resume
+            Where to keep a checkpoint of each epoch, and whether to go on from it, as in
+            :meth:`Butterfly.train`.
         **trainer_kwargs
             Keywords of :class:`scvi.train.Trainer`: ``accelerator``, ``devices``,
             ``early_stopping_patience``, ``enable_progress_bar``, ...
@@ -166,8 +171,8 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
         Raises
         ------
         ValueError
-            If the split does not fit the data, pairs touch held-out cells, or there are too few
-            cells.
+            If the split does not fit the data, pairs touch held-out cells, there are too few
+            cells, a loss is NaN, or the checkpoint is of another training.
         """
         if not isinstance(max_epochs, int | np.integer) or max_epochs < 1:
             raise ValueError(f"max_epochs must be a whole number above 0, got {max_epochs!r}.")
@@ -184,6 +189,8 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
             plan_kwargs=plan_kwargs,
             datasplitter_kwargs=datasplitter_kwargs,
             trainer_kwargs=trainer_kwargs,
+            checkpoint_dir=checkpoint_dir,
+            resume=resume,
         )
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:

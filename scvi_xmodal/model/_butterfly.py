@@ -16,6 +16,7 @@ from scvi_xmodal.train import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mudata import MuData
 
@@ -104,6 +105,8 @@ class Butterfly(TrainingMixin, CrossModalModel):
         early_stopping: bool = True,
         plan_kwargs: Mapping[str, Any] | None = None,
         datasplitter_kwargs: Mapping[str, Any] | None = None,
+        checkpoint_dir: str | Path | None = None,
+        resume: bool = False,
         **trainer_kwargs: Any,
     ) -> None:
         """Pretrain each modality's autoencoder, then train all translations together.
@@ -111,6 +114,10 @@ class Butterfly(TrainingMixin, CrossModalModel):
         All phases share one split. Transforms, output biases and depth are fitted on its
         training cells, once, when the model is first trained. The epoch with the lowest
         unweighted validation loss is kept in every phase.
+
+        Ctrl-C ends training with a warning and leaves the best epoch so far, ready to use; so
+        does an error, after at least one epoch. With ``checkpoint_dir`` a training that was
+        killed goes on from its last epoch and ends, on a CPU, with the same history and weights.
 
         Parameters
         ----------
@@ -136,15 +143,23 @@ class Butterfly(TrainingMixin, CrossModalModel):
             ``n_epochs_kl_warmup``, ``max_grad_norm``, ``discriminator_lr``, ...
         datasplitter_kwargs
             Keywords of :class:`~scvi_xmodal.data.PairedDataSplitter`.
+        checkpoint_dir
+            Folder for ``training.ckpt``, replaced after every epoch: weights, optimisers,
+            schedules, random states and history. States of your own callbacks are not in it.
+        resume
+            Whether to go on from the checkpoint in ``checkpoint_dir``; without one, training
+            starts anew. Call it with the same arguments, on a new model of the same data.
         **trainer_kwargs
             Keywords of :class:`scvi.train.Trainer`: ``accelerator``, ``devices``,
-            ``early_stopping_patience``, ``enable_progress_bar``, ...
+            ``early_stopping_patience``, ``early_stopping_min_delta``,
+            ``early_stopping_monitor``, ``enable_progress_bar``, ...
 
         Raises
         ------
         ValueError
-            If the split does not fit the data, pairs touch held-out cells, or there are too few
-            cells.
+            If the split does not fit the data, pairs touch held-out cells, there are too few
+            cells, a loss is NaN, or the checkpoint is of another model, dataset, split or
+            training.
         """
         trainer_kwargs.setdefault("early_stopping_patience", self._preset.patience)
         self._train_phases(
@@ -157,6 +172,8 @@ class Butterfly(TrainingMixin, CrossModalModel):
             plan_kwargs=plan_kwargs,
             datasplitter_kwargs=datasplitter_kwargs,
             trainer_kwargs=trainer_kwargs,
+            checkpoint_dir=checkpoint_dir,
+            resume=resume,
         )
 
     def _phases(self, max_epochs: int | None, pretrain_epochs: int | None) -> list[Phase]:

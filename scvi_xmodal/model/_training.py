@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal.data import PairedDataSplitter, Pairs, ReaderBlocks, Split
+from scvi_xmodal.model._resuming import Run, run_identity
 from scvi_xmodal.module import feature_statistics
-from scvi_xmodal.train import extend_history, run_phase
+from scvi_xmodal.train import (
+    Interrupted,
+    check_plan_kwargs,
+    extend_history,
+    phase_history,
+    run_phase,
+    taken_stopping,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from scvi_xmodal.data import RowReader
     from scvi_xmodal.module import ModalitySpec
@@ -33,6 +43,9 @@ class TrainingMixin:
     history_: Any
     is_trained_: bool
     statistics_fitted_: bool
+    train_indices: Any
+    validation_indices: Any
+    test_indices: Any
     _training_reader: Any
     _batch_codes: Any
     _data_splitter_cls = PairedDataSplitter
@@ -49,13 +62,23 @@ class TrainingMixin:
         plan_kwargs: Mapping[str, Any] | None,
         datasplitter_kwargs: Mapping[str, Any] | None,
         trainer_kwargs: Mapping[str, Any],
+        checkpoint_dir: str | Path | None = None,
+        resume: bool = False,
     ) -> None:
         """Run the phases one after another; ``sizes`` are of the training and validation sets."""
         if self.adata is None:
             raise ValueError("The model was loaded without data: load it with adata=... to train.")
+        stopping, trainer_kwargs = taken_stopping(early_stopping, trainer_kwargs)
+        check_plan_kwargs(plan_kwargs)
+        run = Run(checkpoint_dir, resume=resume)
         readers = {key: self._training_reader(key) for key in self.specs}
         options = dict(datasplitter_kwargs or {})
-        split = self._resolve_split(split, readers, *sizes, options)
+        settings = (phases, sizes, batch_size, stopping, plan_kwargs, sorted(options))
+        drawn = split is None and "external_indexing" not in options
+        if drawn and run.split is not None:
+            split = run.split  # to draw again would draw others
+        else:
+            split = self._resolve_split(split, readers, *sizes, options)
         self._check_pairs(pairs, split)
         options = {key: value for key, value in options.items() if key not in _SPLIT_OPTIONS}
         splitters = [
@@ -70,21 +93,61 @@ class TrainingMixin:
             )
             for phase in phases
         ]
-        history: dict[str, Any] = dict(self.history_ or {}) if self.is_trained_ else {}
-        if not self.statistics_fitted_:
+        plans = [self._plan_kwargs(phase, plan_kwargs) for phase in phases]
+        run.open(run_identity(self, readers, split, pairs, settings), split)
+        if not self.statistics_fitted_ and not run.resumed:
             self._fit_statistics(readers, split)
-        for phase, splitter in zip(phases, splitters, strict=True):
-            own = run_phase(
-                self,
-                phase,
-                splitter,
-                plan_kwargs=self._plan_kwargs(phase, plan_kwargs),
-                early_stopping=early_stopping,
-                **trainer_kwargs,
-            )
+        options = {"stopping": stopping, **trainer_kwargs}
+        self._run_phases(run, list(zip(phases, splitters, plans, strict=True)), options)
+
+    def _run_phases(
+        self,
+        run: Run,
+        phases: Sequence[tuple[Phase, PairedDataSplitter, dict[str, Any]]],
+        options: Mapping[str, Any],
+    ) -> None:
+        """Run the phases that are not done; keep what was learned, whatever stops them."""
+        first, history = 0, dict(self.history_ or {}) if self.is_trained_ else {}
+        is_useful = bool(self.is_trained_)
+        if run.resumed:
+            first, history = run.take_up(self.module)
+            is_useful = is_useful or first > 0
+        for number, (phase, splitter, plan_kwargs) in enumerate(phases[first:], first):
+            run.begin(number, self.module, history)
+            self.history_ = None  # so that none is taken for the phase's if it is refused
+            try:
+                own = run_phase(
+                    self,
+                    phase,
+                    splitter,
+                    plan_kwargs=plan_kwargs,
+                    checkpoints=run.checkpoints,
+                    **options,
+                )
+            except BaseException as error:
+                own = phase_history(self, phase)
+                is_useful = is_useful or f"{phase.name}_train_loss" in own
+                self._keep(history, own, is_useful=is_useful)
+                if not isinstance(error, Interrupted):
+                    raise
+                warnings.warn(str(error), stacklevel=4)
+                return
             extend_history(history, own)
-        self.history_ = history
-        self.is_trained_ = self.statistics_fitted_ = True
+            is_useful = True
+        run.begin(len(phases), self.module, history)
+        self._keep(history, {}, is_useful=True)
+        if first == len(phases):  # all was done before: what the runner would have left
+            split = phases[-1][1].split()
+            self.train_indices, self.validation_indices = split.train, split.validation
+            self.test_indices = split.test
+
+    def _keep(self, history: dict[str, Any], own: Mapping[str, Any], *, is_useful: bool) -> None:
+        """Record what was trained, of all phases and the one that was stopped."""
+        extend_history(history, own)
+        self.history_ = history if is_useful else None
+        self.is_trained_ = is_useful
+        self.statistics_fitted_ = self.statistics_fitted_ or is_useful
+        self.module.eval()
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the training plan's keywords for a phase; models add their own."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from scvi_xmodal.train._paths import PathsPlan
+from scvi_xmodal.train._paths import PathsPlan, check_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,3 +79,14 @@ class AdversarialPathsPlan(PathsPlan):
         sgd = torch.optim.SGD(self.module.discriminators.parameters(), lr=self.discriminator_lr)
         schedulers = [config["lr_scheduler"]] if "lr_scheduler" in config else []
         return [config["optimizer"], sgd], schedulers
+
+
+def check_plan_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
+    """Raise before anything is trained if a keyword of the plans is unknown or has no effect.
+
+    Examples
+    --------
+    >>> from scvi_xmodal.train import check_plan_kwargs
+    >>> check_plan_kwargs({"lr": 1e-3, "discriminator_lr": 1e-2})
+    """
+    check_known({k: v for k, v in (plan_kwargs or {}).items() if k != "discriminator_lr"})

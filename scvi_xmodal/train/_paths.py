@@ -49,7 +49,8 @@ class PathsPlan(TrainingPlan):
     Raises
     ------
     ValueError
-        If a keyword is unknown; scvi-tools' plan would hand it on to the loss.
+        If a keyword is unknown, where scvi-tools' plan would hand it on to the loss, or would have
+        no effect here.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class PathsPlan(TrainingPlan):
         max_grad_norm: float | None = None,
         **kwargs: Any,
     ):
-        _check_known(kwargs)
+        check_known(kwargs)
         super().__init__(
             module,
             lr=lr,
@@ -131,12 +132,25 @@ class PathsPlan(TrainingPlan):
         )
 
 
-def _check_known(kwargs: Mapping[str, Any]) -> None:
+_WITHOUT_EFFECT = {
+    "optimizer": "it is Adam, whose lr, weight_decay and eps can be set",
+    "optimizer_creator": "it is Adam, whose lr, weight_decay and eps can be set",
+    "update_only_decoder": "each phase trains all of its paths",
+    "on_step": "losses are logged once an epoch",
+    "on_epoch": "losses are logged once an epoch",
+}
+
+
+def check_known(kwargs: Mapping[str, Any]) -> None:
+    """Raise a ``ValueError`` if :class:`PathsPlan` doesn't know a keyword or ignores it."""
+    for name in kwargs:
+        if name in _WITHOUT_EFFECT:
+            raise ValueError(f"plan_kwargs cannot set {name!r}: {_WITHOUT_EFFECT[name]}.")
     known = [
         name
         for plan in (PathsPlan, TrainingPlan)
         for name, parameter in signature(plan).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name != "paths"
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in {"paths", *_WITHOUT_EFFECT}
     ]
     for name in kwargs:
         if name not in known:

@@ -30,6 +30,7 @@ class LossSums:
     def __init__(self) -> None:
         self._sums: dict[str, torch.Tensor] = {}
         self._n_cells = 0
+        self._batch_losses: list[torch.Tensor] = []
 
     @torch.no_grad()
     def add(self, output: LossOutput, loss: torch.Tensor, **further: torch.Tensor) -> None:
@@ -58,15 +59,31 @@ class LossSums:
             value = value.detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._n_cells += n_cells
+        self._batch_losses.append(loss.detach())
 
     def mean(self, name: str) -> float:
         """Return one term's mean over the cells so far; waits for the device."""
         return float(self._sums[name]) / self._n_cells if self._n_cells else float("nan")
+
+    def first_bad_batch(self) -> int | None:
+        """Return the first minibatch whose loss is NaN or infinite; waits for the device."""
+        if not self._batch_losses:
+            return None
+        bad = ~torch.isfinite(torch.stack(self._batch_losses))
+        return int(bad.nonzero()[0]) if bool(bad.any()) else None
+
+    def batch_loss(self, number: int) -> float:
+        """Return the loss of a minibatch."""
+        return float(self._batch_losses[number])
+
+    def bad_terms(self) -> list[str]:
+        """Return the terms whose sums are NaN or infinite."""
+        return [name for name, total in self._sums.items() if not torch.isfinite(total)]
 
     def means(self, mode: str) -> dict[str, torch.Tensor]:
         """Return the means over cells, named for ``"train"`` or ``"validation"``, and restart."""
         names = {name: f"{name}_{mode}" for name in self._sums}
         names["loss"] = f"{mode}_loss"
         means = {names[name]: total / self._n_cells for name, total in self._sums.items()}
-        self._sums, self._n_cells = {}, 0
+        self._sums, self._n_cells, self._batch_losses = {}, 0, []
         return means

@@ -64,7 +64,7 @@ class TestTraining:
         assert seen["reduce_lr_on_plateau"]
         assert (seen["lr_factor"], seen["lr_patience"], seen["lr_min"]) == (0.1, 10, 1e-6)
         assert seen["splitter"].data_loader_kwargs["batch_size"] == 512
-        assert seen["early_stopping_patience"] == 25
+        assert seen["stopping"].patience == 25
         assert seen["phase"].max_epochs == 500
         assert seen["phase"].monitor == "validation_loss"
 

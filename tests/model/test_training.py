@@ -474,6 +474,37 @@ class TestEarlyStopping:
         assert len(losses) < 200
         assert losses.argmin() == len(losses) - 3
 
+    def test_an_improvement_may_be_asked_to_be_large(self, model):
+        model.train(
+            9,
+            pretrain_epochs=0,
+            split=SPLIT,
+            enable_progress_bar=False,
+            early_stopping_patience=2,
+            early_stopping_min_delta=1e6,
+        )
+        assert len(model.history["integrative_train_loss"]) == 3
+
+    def test_another_loss_may_be_watched(self, model):
+        keepers = []
+
+        class Look(Callback):
+            def on_fit_start(self, trainer, pl_module):
+                keepers.extend(c for c in trainer.callbacks if hasattr(c, "monitor"))
+
+        name = "kl_local_validation"
+        model.train(
+            3,
+            pretrain_epochs=0,
+            split=SPLIT,
+            enable_progress_bar=False,
+            early_stopping_monitor=name,
+            callbacks=[Look()],
+        )
+        losses = model.history[f"integrative_{name}"].to_numpy().ravel()
+        assert [keeper.monitor for keeper in keepers] == [name, name]
+        assert keepers[-1].best_epoch == losses.argmin()
+
     def test_every_phase_has_its_own_patience(self, model):
         model.train(
             60,
@@ -593,13 +624,37 @@ class TestNaN:
 
     @pytest.mark.parametrize("phase", PHASES)
     def test_training_stops_and_names_the_phase(self, model, quick, phase):
-        message = rf"nan in epoch 0 of phase '{phase}'\. Make a new model.*lr.*max_grad_norm"
+        message = (
+            rf"nan in epoch 0, minibatch 0 \(both from 0\) of phase '{phase}'.*before the first "
+            r"step.*new model.*lr.*max_grad_norm.*put back"
+        )
         with pytest.raises(ValueError, match=message):
             model.train(**quick, split=SPLIT, callbacks=[self.Poison(PHASES.index(phase))])
-        assert not model.is_trained
+        assert model.is_trained == (phase != PHASES[0])
+        assert all(torch.isfinite(p).all() for p in model.module.parameters())
+
+    def test_the_best_epoch_is_kept(self, model):
+        class Diverge(Callback):
+            def on_train_epoch_start(self, trainer, pl_module):
+                if trainer.current_epoch == 2:
+                    trainer.optimizers[0].param_groups[0]["lr"] = float("inf")
+
+        with pytest.raises(ValueError, match=r"nan in epoch 2, minibatch 1.*'integrative'"):
+            model.train(
+                5,
+                pretrain_epochs=0,
+                split=SPLIT,
+                batch_size=16,
+                enable_progress_bar=False,
+                callbacks=[Diverge()],
+            )
+        assert model.is_trained
+        assert len(model.history["integrative_train_loss"]) == 2
+        translated = model.translate(source="rna", target="atac")
+        assert np.isfinite(translated.X).all()
 
     def test_a_learning_rate_beyond_reason(self, model):
-        with pytest.raises(ValueError, match=r"(nan|inf) in epoch \d of phase 'integrative'"):
+        with pytest.raises(ValueError, match=r"(nan|inf) in epoch \d, .* of phase 'integrative'"):
             model.train(
                 2,
                 pretrain_epochs=0,
@@ -632,6 +687,18 @@ class TestRefused:
                 "either split= or",
             ),
             ({"split": (range(40), range(40, 60))}, "split must be a Split, got tuple"),
+            (
+                {"early_stopping_monitor": "loss"},
+                "early_stopping_monitor='loss' is no loss of val",
+            ),
+            ({"early_stopping_mode": "max"}, "early_stopping_mode must be 'min'"),
+            ({"early_stopping_warmup_epochs": 3}, "early_stopping_warmup_epochs is not known"),
+            ({"early_stopping_min_delta": -1}, "early_stopping_min_delta must be at least 0"),
+            ({"early_stopping_patients": 3}, "no argument 'early_stopping_patients'; there are"),
+            ({"datasplitter_kwargs": {"drop_last": True}}, "drop_last=True is not known here"),
+            ({"plan_kwargs": {"optimizer": "AdamW"}}, "cannot set 'optimizer': it is Adam"),
+            ({"plan_kwargs": {"update_only_decoder": True}}, "each phase trains all of its"),
+            ({"plan_kwargs": {"on_step": True}}, "logged once an epoch"),
             ({"train_size": 0.1}, "6 training cells are too few"),
             ({"train_size": 1.5}, "train_size"),
             ({"train_size": 0.8, "validation_size": 0.5}, "train_size \\+ validation_size"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from scvi_xmodal.train import MONITOR, Phase, run_phase
+from scvi_xmodal.train import MONITOR, Phase, Stopping, run_phase
 
 
 def _run(setting, phase, **options):
@@ -66,7 +66,7 @@ def test_patience(setting):
     history = _run(
         setting,
         Phase("x", (("rna", "rna"),), 30),
-        early_stopping_patience=1,
+        stopping=Stopping(patience=1),
         plan_kwargs={"lr": 0.0},
     )
     # batch norm's running statistics still move, so the loss may fall for some epochs
