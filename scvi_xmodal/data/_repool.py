@@ -160,7 +160,7 @@ def pool_peaks(source: Peaks, target: Peaks) -> PeakPool:
         n_used=int((np.diff(mapping.indptr) > 0).sum()),
         n_elsewhere=int(elsewhere.sum()),
         n_target=shape[1],
-        n_covered=int(np.unique(columns).size),
+        n_covered=int((np.bincount(columns, minlength=shape[1]) > 0).sum()),
     )
     return PeakPool(mapping, report, tuple(sorted(set(source.chrom[elsewhere]))))
 

@@ -9,7 +9,7 @@ import pytest
 from anndata import AnnData
 
 import scvi_xmodal as xm
-from scvi_xmodal.model import Butterfly
+from scvi_xmodal.model import Babel, Butterfly
 
 OPTIONS = {"source": "atac", "target": "rna"}
 
@@ -149,3 +149,14 @@ def test_only_peaks_are_pooled_and_only_on_request(trained, foreign):
         trained.model.translate(foreign, **OPTIONS, repool=True)
     with pytest.raises(ValueError, match=r"query\.X holds 0\.5"):
         trained.model.translate(foreign, **OPTIONS, repool=True, indices=[0])
+
+
+def test_babel_takes_it_too(simulate, foreign, aligned):
+    mdata = simulate()
+    Babel.setup_mudata(mdata)
+    model = Babel(mdata)
+    model.train(1, enable_progress_bar=False)
+    with pytest.warns(UserWarning, match=MESSAGE) as caught:
+        result = model.translate(foreign, **OPTIONS, repool=True)
+    assert caught[0].filename == __file__
+    np.testing.assert_allclose(result.X, model.translate(aligned, **OPTIONS).X, rtol=1e-5)
