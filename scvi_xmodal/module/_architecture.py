@@ -37,7 +37,7 @@ class Architecture:
 
     n_embedding: int = 128
     n_latent: int = 32
-    dropout_rate: float = 0.4
+    dropout_rate: float = 0.6
     reduction: Literal["sum", "mean"] = "sum"
     adversarial_weight: float = 10.0
     adversarial_gate: float = 1.35
