@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import contextmanager, suppress
@@ -61,12 +62,12 @@ def disk_errors(path: str | Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if not _is_of_the_disk(error):
             raise
-        folder = Path(path).absolute().parent
-        raise OSError(
-            getattr(error, "errno", None),
+        message = (
             f"{str(path)!r} was not written, and nothing is left of it: {_reason(error)} "
-            f"({_free(folder)}). Free some space, or choose another place.",
-        ) from error
+            f"({_free(Path(path).absolute().parent)}). Free some space, or choose another place."
+        )
+        number = getattr(error, "errno", None)
+        raise (OSError(message) if number is None else OSError(number, message)) from error
 
 
 def aside_of(path: Path) -> Path:
@@ -83,6 +84,18 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
+_NUMBERS = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 _SIGNS = (
     "no space left",
     "file write failed",
@@ -96,7 +109,7 @@ _SIGNS = (
 
 
 def _is_of_the_disk(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno in _NUMBERS:
         return True
     return any(sign in str(error).lower() for sign in _SIGNS)
 

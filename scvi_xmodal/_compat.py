@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scvi.data._utils import _check_if_view as copy_views
+from scvi.model._utils import parse_device_args
 from scvi.train._progress import ProgressBar
 from scvi.train._trainrunner import TrainRunner
 
-__all__ = ["ProgressBar", "TrainRunner", "copy_views"]
+__all__ = ["ProgressBar", "TrainRunner", "copy_views", "parse_device_args"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from scvi.model.base import BaseModelClass
 from scvi_xmodal._compat import copy_views
 from scvi_xmodal._constants import FORMAT_VERSION
 from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
-from scvi_xmodal.model._files import check_manifest, write_manifest, written_aside
+from scvi_xmodal.model._saving import SavingMixin
 from scvi_xmodal.model._setup import (
     COUNT_KEYS,
     check_paired,
@@ -27,14 +26,13 @@ from scvi_xmodal.model._translating import TranslatingMixin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
 
 
-class CrossModalModel(TranslatingMixin, BaseModelClass):
+class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
     """Base of models that translate between the modalities of a MuData.
 
     Subclasses build ``self.specs`` and ``self.module`` and train it.
@@ -204,79 +202,6 @@ class CrossModalModel(TranslatingMixin, BaseModelClass):
                 f"{self._batch_names[0]!r}."
             )
         return codes.astype(np.int64)
-
-    def save(
-        self,
-        dir_path: str | Path,
-        prefix: str | None = None,
-        overwrite: bool = False,
-        save_anndata: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Save as scvi-tools does, all files or none, with a manifest of versions.
-
-        Parameters
-        ----------
-        dir_path
-            Directory to write.
-        prefix
-            Prefix of the file names.
-        overwrite
-            Whether to replace files of an existing directory.
-        save_anndata
-            Whether to save the training data too.
-        **kwargs
-            Keywords of :meth:`scvi.model.base.BaseModelClass.save`.
-
-        Raises
-        ------
-        ValueError
-            If the directory exists and ``overwrite`` is not set.
-        """
-        with written_aside(dir_path, overwrite=overwrite) as aside:
-            super().save(
-                str(aside), prefix=prefix, overwrite=True, save_anndata=save_anndata, **kwargs
-            )
-            write_manifest(aside, model=type(self).__name__, prefix=prefix)
-
-    @classmethod
-    def load(
-        cls,
-        dir_path: str | Path,
-        adata: AnnData | MuData | bool | None = None,
-        prefix: str | None = None,
-        **kwargs: Any,
-    ) -> CrossModalModel:
-        """Load a saved model.
-
-        Parameters
-        ----------
-        dir_path
-            Directory that :meth:`save` wrote.
-        adata
-            Training data, features in any order; ``None`` for those saved with the model;
-            ``False`` for none, which is all that translating needs.
-        prefix
-            Prefix of the file names.
-        **kwargs
-            Keywords of :meth:`scvi.model.base.BaseModelClass.load`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such model, it is of another class or a newer format, or the data
-            do not fit it.
-        """
-        check_manifest(dir_path, model=cls.__name__, prefix=prefix)
-        if not (adata is None or isinstance(adata, bool) or hasattr(adata, "mod")):
-            raise ValueError(
-                f"adata must be the training MuData or False, got {type(adata).__name__}. To "
-                "translate, load with adata=False and give the cells to translate()."
-            )
-        with warnings.catch_warnings():
-            # features are matched by name here, so their order may differ
-            warnings.filterwarnings("ignore", message=".*var_names.*does not match")
-            return super().load(str(dir_path), adata=adata, prefix=prefix, **kwargs)
 
     def _finish_init(self, init_locals: dict[str, Any]) -> None:
         """Record what saving needs; the last call of every constructor."""

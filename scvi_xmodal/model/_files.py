@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,16 +13,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import scvi_xmodal
+from scvi_xmodal._aside import disk_errors
 from scvi_xmodal._constants import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 MANIFEST = "scvi_xmodal.json"
+MODEL_FILE = "model.pt"
 
 
-def write_manifest(directory: Path, *, model: str, prefix: str | None) -> None:
-    """Write the format version and the packages that a model was saved with."""
+def write_manifest(
+    directory: Path,
+    *,
+    model: str,
+    prefix: str | None,
+    features: Mapping[str, Iterable[str]] | None = None,
+) -> None:
+    """Write format version, packages, digests of the features' names and of the model's file."""
     packages = ("scvi-tools", "torch", "anndata", "mudata")
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -29,6 +38,13 @@ def write_manifest(directory: Path, *, model: str, prefix: str | None) -> None:
         "versions": {
             "scvi-xmodal": scvi_xmodal.__version__,
             **{name: version(name) for name in packages},
+        },
+        "features": {
+            key: {"n": len(list(names)), "sha256": features_digest(names)}
+            for key, names in (features or {}).items()
+        },
+        "files": {
+            path.name: file_digest(path) for path in directory.glob(f"{prefix or ''}{MODEL_FILE}")
         },
     }
     path = directory / f"{prefix or ''}{MANIFEST}"
@@ -72,14 +88,39 @@ def read_manifest(dir_path: str | Path, *, prefix: str | None = None) -> dict[st
     return manifest
 
 
+def features_digest(names: Iterable[str]) -> str:
+    """Return the SHA-256 of features' names in their order, a line each.
+
+    Examples
+    --------
+    >>> from scvi_xmodal.model._files import features_digest
+    >>> features_digest(["Actb", "Gapdh"])[:8]
+    'f786182f'
+    """
+    return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check_manifest(dir_path: str | Path, *, model: str, prefix: str | None) -> None:
-    """Raise unless a directory holds a model of the given class that can be loaded."""
+    """Raise unless a directory holds a whole model of the given class that can be loaded."""
     manifest = read_manifest(dir_path, prefix=prefix)
     if manifest["model"] != model:
         raise ValueError(
             f"{str(dir_path)!r} holds a {manifest['model']}, not a {model}: load it with "
             f"scvi_xmodal.model.{manifest['model']}.load."
         )
+    for name, digest in manifest.get("files", {}).items():
+        path = Path(dir_path) / name
+        if path.exists() and file_digest(path) != digest:
+            raise ValueError(
+                f"{str(path)!r} is not the file that was saved: it is truncated, or was changed "
+                "or replaced since. Copy the whole folder of the model again."
+            )
 
 
 @contextmanager
@@ -90,16 +131,21 @@ def written_aside(dir_path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     ------
     ValueError
         If the final directory exists and may not be overwritten.
+    OSError
+        If the disk is full or the folder cannot be written to.
     """
     final = Path(dir_path)
     if final.exists() and not overwrite:
         raise ValueError(f"{str(final)!r} already exists. Choose another, or set overwrite=True.")
-    final.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-    try:
-        yield aside
-        final.mkdir(exist_ok=True)
-        for path in sorted(aside.iterdir()):
-            os.replace(path, final / path.name)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    if final.exists() and not final.is_dir():
+        raise ValueError(f"{str(final)!r} is a file. Choose the name of a folder.")
+    with disk_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+        try:
+            yield aside
+            final.mkdir(exist_ok=True)
+            for path in sorted(aside.iterdir()):
+                os.replace(path, final / path.name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,140 @@
+"""Saving and loading: all files or none, and no code from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from scvi_xmodal._compat import parse_device_args
+from scvi_xmodal.model._files import (
+    MODEL_FILE,
+    check_manifest,
+    write_manifest,
+    written_aside,
+)
+from scvi_xmodal.model._saved import made_again, read_data, read_model, write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scvi_xmodal.module import ModalitySpec
+
+
+class SavingMixin:
+    """Saves and loads models in the place of scvi-tools, which unpickles whatever it finds."""
+
+    specs: Mapping[str, ModalitySpec]
+    adata: Any
+
+    def save(
+        self,
+        dir_path: str | Path,
+        prefix: str | None = None,
+        overwrite: bool = False,
+        save_anndata: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Save weights and settings, all files or none, with a manifest of versions.
+
+        ``model.pt`` has scvi-tools' layout, but holds plain values only, so that :meth:`load`
+        need not run anything that a file says.
+
+        Parameters
+        ----------
+        dir_path
+            Directory to write.
+        prefix
+            Prefix of the file names.
+        overwrite
+            Whether to replace files of an existing directory.
+        save_anndata
+            Whether to save the training data too.
+        **kwargs
+            Keywords of :meth:`mudata.MuData.write_h5mu`.
+
+        Raises
+        ------
+        ValueError
+            If the directory exists and ``overwrite`` is not set, or there are no data to save.
+        OSError
+            If the disk is full or cannot be written to; nothing half-written is left.
+        """
+        if save_anndata and self.adata is None:
+            raise ValueError("save_anndata=True, but the model was loaded without data.")
+        with written_aside(dir_path, overwrite=overwrite) as aside:
+            if save_anndata:
+                name = "mdata.h5mu" if hasattr(self.adata, "mod") else "adata.h5ad"
+                self.adata.write(aside / f"{prefix or ''}{name}", **kwargs)
+            write_model(aside / f"{prefix or ''}{MODEL_FILE}", self)
+            features = {key: spec.feature_names for key, spec in self.specs.items()}
+            write_manifest(aside, model=type(self).__name__, prefix=prefix, features=features)
+
+    @classmethod
+    def load(
+        cls,
+        dir_path: str | Path,
+        adata: AnnData | MuData | bool | None = None,
+        prefix: str | None = None,
+        *,
+        accelerator: str = "auto",
+        device: int | str = "auto",
+    ) -> Self:
+        """Load a saved model; nothing in its files is run as code.
+
+        Parameters
+        ----------
+        dir_path
+            Directory that :meth:`save` wrote.
+        adata
+            Training data, features in any order; ``None`` for those saved with the model;
+            ``False`` for none, which is all that translating needs.
+        prefix
+            Prefix of the file names.
+        accelerator, device
+            Where to put the model, as in scvi-tools: ``"cpu"``, ``"gpu"``, ``"auto"``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model, it is of another class or a newer format, a file is
+            truncated or foreign, or the data do not fit it.
+        """
+        check_manifest(dir_path, model=cls.__name__, prefix=prefix)
+        if not (adata is None or isinstance(adata, bool) or hasattr(adata, "mod")):
+            raise ValueError(
+                f"adata must be the training MuData or False, got {type(adata).__name__}. To "
+                "translate, load with adata=False and give the cells to translate()."
+            )
+        *_, place = parse_device_args(
+            accelerator=accelerator,
+            devices=device,
+            return_device="torch",
+            validate_single_device=True,
+        )
+        path = Path(dir_path) / f"{prefix or ''}{MODEL_FILE}"
+        weights, attributes = read_model(path, device=place)
+        if adata is None:
+            setup_method = attributes["registry_"].get("setup_method_name", "setup_mudata")
+            adata = read_data(Path(dir_path), prefix, setup_method)
+        data = None if isinstance(adata, bool) else adata
+        model = made_again(cls, data, attributes)
+        model.module.on_load(model)
+        model.module.load_state_dict(weights)
+        model.to_device(place)
+        model.module.eval()
+        if data is not None:
+            model._validate_anndata(data)
+        return model
+
+    @staticmethod
+    def load_registry(dir_path: str | Path, prefix: str | None = None) -> dict[str, Any]:
+        """Return the registry saved with a model."""
+        return read_model(Path(dir_path) / f"{prefix or ''}{MODEL_FILE}")[1]["registry_"]
+
+    @classmethod
+    def convert_legacy_save(cls, *args: Any, **kwargs: Any) -> None:
+        """Refuse: no model of this package was saved by scvi-tools below 0.15."""
+        raise ValueError(f"There are no legacy files of {cls.__name__} to convert.")
