@@ -70,6 +70,12 @@ def disk_errors(path: str | Path) -> Iterator[None]:
         raise (OSError(message) if number is None else OSError(number, message)) from error
 
 
+def check_room(path: Path, n_bytes: int) -> None:
+    """Raise an ``OSError`` unless the disk of a path has room for so many bytes."""
+    if n_bytes > shutil.disk_usage(path.absolute().parent).free:
+        raise OSError(errno.ENOSPC, f"No space left on device, {n_bytes / 1e6:,.0f} MB are needed")
+
+
 def aside_of(path: Path) -> Path:
     """Return a hidden path in the same folder, with the same ending."""
     return path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")

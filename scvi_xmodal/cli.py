@@ -34,7 +34,7 @@ class _OneLineErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             if ctx.params["debug"]:
                 raise
             typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
@@ -167,7 +167,10 @@ def evaluate(
 
     scores = evaluate_file(model, data, labels_key=labels_key, baselines=baselines)
     if out is not None:
-        scores.to_csv(out)
+        from scvi_xmodal._aside import written_aside
+
+        with written_aside(out) as aside:
+            scores.to_csv(aside)
     if as_json:
         typer.echo(scores.reset_index().to_json(orient="records", indent=2))
         return

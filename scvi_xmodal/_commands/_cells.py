@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from scvi_xmodal._aside import written_aside
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,7 +21,8 @@ _PARTS = ("train", "validation", "test")
 def write_cells(model_dir: Path, names: pd.Index, split: Split) -> None:
     """Write the names of the cells of each part of a split."""
     cells = {part: names[getattr(split, part)].astype(str).tolist() for part in _PARTS}
-    (model_dir / _FILE).write_text(json.dumps(cells))
+    with written_aside(model_dir / _FILE) as aside:
+        aside.write_text(json.dumps(cells))
 
 
 def read_cells(model_dir: Path) -> dict[str, list[str]] | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 from anndata.io import write_elem
 
+from scvi_xmodal._aside import check_room, written_aside
 from scvi_xmodal._constants import UNS_KEY
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class TranslationWriter:
     ------
     ValueError
         If the ending is another, the file exists, or the folder cannot be written to.
+    OSError
+        If the disk gets full; no part of the file is left.
     """
 
     def __init__(
@@ -55,18 +59,22 @@ class TranslationWriter:
         self.shape = shape
         rows = rows_per_chunk or max(1, _CHUNK_VALUES // max(shape[1], 1))
         self._chunks = (max(1, min(rows, shape[0])), max(1, shape[1]))
-        self.aside = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
-        self._n_written = 0
+        self._n_written = self._reserved = 0
         self._datasets: dict[str, Any] = {}
 
     def __enter__(self) -> TranslationWriter:
-        if self.path.suffix == ".h5ad":
-            self._group = h5py.File(self.aside, "w")
-        else:
-            import zarr
+        with ExitStack() as stack:
+            self.aside = stack.enter_context(written_aside(self.path))
+            if self.path.suffix == ".h5ad":
+                # closed before it is renamed: what does not fit on a disk may show only then
+                self._group = stack.enter_context(h5py.File(self.aside, "w"))
+            else:
+                import zarr
 
-            self._group = zarr.open_group(str(self.aside), mode="w")
-        self._group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+                self._group = zarr.open_group(str(self.aside), mode="w")
+            attributes = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
+            self._group.attrs.update(attributes)
+            self._stack = stack.pop_all()
         return self
 
     def create(self, layers: Mapping[str, NDArray[Any]]) -> None:
@@ -97,6 +105,10 @@ class TranslationWriter:
         path = name if name == "X" else f"layers/{name}"
         if name != "X" and "layers" not in self._group:
             write_elem(self._group, "layers", {})
+        if self.path.suffix == ".h5ad":
+            # beforehand, because HDF5 may crash the process when a disk gets full under it
+            self._reserved += self.shape[0] * self.shape[1] * np.dtype(dtype).itemsize
+            check_room(self.path, self._reserved)
         create = getattr(self._group, "create_array", None) or self._group.create_dataset
         dataset = create(path, shape=self.shape, dtype=dtype, chunks=self._chunks)
         dataset.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
@@ -108,17 +120,4 @@ class TranslationWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(self._group, h5py.File):
-            self._group.close()
-        if error_type is None:
-            _remove(self.path)
-            os.replace(self.aside, self.path)
-        else:
-            _remove(self.aside)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+        self._stack.__exit__(error_type, error, traceback)

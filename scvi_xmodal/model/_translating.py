@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from scvi_xmodal._memory import memory_advice
 from scvi_xmodal.data import (
     TranslationWriter,
     open_backed,
@@ -158,7 +159,8 @@ class TranslatingMixin:
         var = self._var(target).iloc[columns]
         if out is not None:
             return self._stream(request, out, var, record)
-        layers = stacked(self._translate_blocks(request), query.n_obs)
+        with memory_advice("translate", request.rows_at_a_time):
+            layers = stacked(self._translate_blocks(request), query.n_obs)
         obs = with_depth(query.obs, layers.pop("predicted_depth", None))
         return translation(layers, obs=obs, var=var, record=record)
 
@@ -168,7 +170,8 @@ class TranslatingMixin:
         """Write the translation block by block and return its path."""
         shape = (request.query.n_obs, len(request.columns))
         depths: list[Any] = []
-        with TranslationWriter(out, shape) as writer:
+        advice = memory_advice("translate", request.rows_at_a_time)
+        with TranslationWriter(out, shape) as writer, advice:
             for block in self._translate_blocks(request):
                 depths.append(block.pop("predicted_depth", None))
                 writer.append(block)

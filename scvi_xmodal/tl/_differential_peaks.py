@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from anndata import AnnData
 
+from scvi_xmodal._aside import written_aside
 from scvi_xmodal.metrics._differential import best, rank_features
 from scvi_xmodal.tl._nearest_genes import nearest_genes
 
@@ -144,7 +145,8 @@ def write_bed(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {group: folder / name for group, name in files.items()}
     for group, part in parts.items():
-        _as_bed(part).to_csv(paths[group], sep="\t", header=False, index=False)
+        with written_aside(paths[group]) as aside:
+            _as_bed(part).to_csv(aside, sep="\t", header=False, index=False)
     return paths
 
 

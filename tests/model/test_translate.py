@@ -6,6 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mudata import MuData
 from scipy.special import logit
 from scipy.stats import nbinom
@@ -359,3 +360,18 @@ def test_impossible_batch_size(trained, batch_size):
         trained.model.translate(source="rna", target="atac", batch_size=batch_size)
     with pytest.raises(ValueError, match=f"batch_size must be at least 1, got {batch_size}"):
         trained.model.get_latent_representation(modality="rna", batch_size=batch_size)
+
+
+@pytest.mark.parametrize("out", [None, "out.h5ad"])
+def test_a_full_gpu_names_a_batch_size(trained, tmp_path, monkeypatch, out):
+    def fail(*args, **kwargs):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(trained.model.module, "translate", fail)
+    with pytest.raises(
+        torch.cuda.OutOfMemoryError, match=r"32 cells at a time: translate\(batch_size=16\)"
+    ):
+        trained.model.translate(
+            source="rna", target="atac", batch_size=32, out=out and tmp_path / out
+        )
+    assert not any(tmp_path.iterdir())
