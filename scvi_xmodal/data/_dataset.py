@@ -117,6 +117,10 @@ class _EpochSampler(Sampler):
     def __len__(self) -> int:
         return len(self.sampler)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Go on from an epoch; Lightning says so, as when a training is resumed."""
+        self.epoch = epoch
+
     def __iter__(self) -> Iterator[EpochNumbers]:
         epoch = self.epoch  # counted when read: torch makes iterators that it never reads
         self.epoch += 1

@@ -110,6 +110,12 @@ class Pairs:
 
     def check_against(self, split: Split, modalities: Iterable[str], n_obs: int) -> None:
         """Raise unless all modalities are there and all rows are training rows."""
+        self.check_complete(modalities)
+        for key, own in self.sources.items():
+            check_training_rows(own, key, split, n_obs)
+
+    def check_complete(self, modalities: Iterable[str]) -> None:
+        """Raise unless there are pairs and all modalities are there."""
         if len(self) < _MIN_PAIRS:
             raise ValueError(
                 f"{len(self)} pairs are too few; at least {_MIN_PAIRS} are needed to train."
@@ -117,18 +123,20 @@ class Pairs:
         missing = [key for key in modalities if key not in self.rows]
         if missing:
             raise ValueError(f"The pairs have no rows for {missing}; they have {list(self.rows)}.")
-        held_out = np.concatenate([split.validation, split.test])
-        for key, own in self.sources.items():
-            if own.size and own.max() >= n_obs:
-                raise ValueError(
-                    f"The pairs hold row {own.max()} of {key!r}, but there are {n_obs} cells."
-                )
-            leaked = np.intersect1d(own, held_out)
-            if leaked.size:
-                raise ValueError(
-                    f"{leaked.size} of the pairs' {key!r} rows are validation or test cells, the "
-                    f"first is {leaked[0]}. Make the pairs from split.train."
-                )
+
+
+def check_training_rows(rows: NDArray[np.int64], key: str, split: Split, n_obs: int) -> None:
+    """Raise unless a modality's rows exist and are no validation or test rows."""
+    if rows.size and rows.max() >= n_obs:
+        raise ValueError(
+            f"The pairs hold row {rows.max()} of {key!r}, but there are {n_obs} cells."
+        )
+    leaked = np.intersect1d(rows, np.concatenate([split.validation, split.test]))
+    if leaked.size:
+        raise ValueError(
+            f"{leaked.size} of the pairs' {key!r} rows are validation or test cells, the "
+            f"first is {leaked[0]}. Make the pairs from split.train."
+        )
 
 
 def _as_rows(rows: ArrayLike, key: str) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._fields import layer_name, layer_names
 from scvi_xmodal.data._matching import check_unique, match_features
+from scvi_xmodal.data._measured import rows_of_modality
 from scvi_xmodal.data._modalities import find_modalities, kind_of
 from scvi_xmodal.data._reader import RowReader
 from scvi_xmodal.data._repool import PeakPool, pool_peaks
@@ -72,7 +73,8 @@ def read_query(
     layer
         Layer of the counts; ``None`` for ``X``.
     indices
-        Rows to read, as numbers or a mask; by default all.
+        Rows to read, as numbers or a mask; by default all. Of a MuData its own rows, of which
+        those that lack the modality are left out.
     batch_key
         Column of batches, looked for in all of a MuData.
     other_specs
@@ -106,7 +108,7 @@ def read_query(
     if indices is None:
         check_counts(matrix, name=name)
         return Query(RowReader(matrix, n_features=spec.n_features, **matching), obs, pool)
-    rows = checked_rows(indices, adata.n_obs)
+    rows = _own_rows(query, adata, indices)
     picked = RowReader(matrix, n_features=adata.n_vars).rows(rows)
     check_counts(picked, name=name)
     reader = RowReader(picked, n_features=spec.n_features, **matching)
@@ -156,6 +158,17 @@ def pick_modality(
             f"{list(query.mod)}. Rename the modality to {spec.key!r}, or give the AnnData itself."
         )
     return query.mod[found[spec.kind]]
+
+
+def _own_rows(query: AnnData | MuData, adata: AnnData, indices: Any) -> NDArray[np.int64]:
+    """Return the modality's own rows for the query's."""
+    if query is adata or adata.obs_names.equals(query.obs_names):
+        return checked_rows(indices, adata.n_obs)
+    key = next(key for key, other in query.mod.items() if other is adata)
+    own = rows_of_modality(query, key)[checked_rows(indices, query.n_obs)]
+    if not (own >= 0).any():
+        raise ValueError(f"None of the {own.size} cells was measured in {key!r}.")
+    return own[own >= 0]
 
 
 def _annotation(query: AnnData | MuData, adata: AnnData, batch_key: str | None) -> pd.DataFrame:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from mudata import MuData
+    from numpy.typing import NDArray
 
     from scvi_xmodal.data import Pairs, RowReader, Split
 
@@ -196,10 +197,15 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
         return {**_PLAN, **(given or {})}
 
-    def _fit_statistics(self, readers: Mapping[str, RowReader], split: Split) -> None:
+    def _fit_statistics(
+        self,
+        readers: Mapping[str, RowReader],
+        rows: Mapping[str, NDArray[np.int64]],
+        pairs: Mapping[str, NDArray[np.int64]] | None,
+    ) -> None:
         statistics, scores = {}, {}
         for key, reader in readers.items():
-            spec, blocks = self.specs[key], ReaderBlocks(reader, split.train)
+            spec, blocks = self.specs[key], ReaderBlocks(reader, rows[key])
             own = feature_statistics(blocks, n_features=spec.n_features)
             statistics[key] = own
             if spec.kind == "rna":

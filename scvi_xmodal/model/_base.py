@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from scvi import REGISTRY_KEYS
-from scvi.data import AnnDataManager
+from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
 from scvi_xmodal._compat import copy_views
@@ -17,7 +17,8 @@ from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
 from scvi_xmodal.model._saving import SavingMixin
 from scvi_xmodal.model._setup import (
     COUNT_KEYS,
-    check_paired,
+    check_pairing,
+    check_unpaired_columns,
     count_fields,
     obs_field,
     resolve_modalities,
@@ -64,9 +65,10 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         batch_key: str | None = None,
         labels_key: str | None = None,
         modalities: Mapping[str, str] | None = None,
+        pairing: Literal["measured", "unpaired"] = "measured",
         **kwargs: Any,
     ) -> None:
-        """Register the raw counts of two or three modalities of the same cells.
+        """Register the raw counts of two or three modalities, by default of the same cells.
 
         Modalities are recognised by ``var["feature_types"]``, else by their key (``"rna"``,
         ``"gex"``, ``"atac"``, ``"peaks"``, ``"protein"``, ``"adt"``, ...). Besides
@@ -85,6 +87,11 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         modalities
             Which modality each layer argument refers to, as in scvi-tools, such as
             ``{"rna_layer": "rna", "atac_layer": "atac"}``; by default they are found.
+        pairing
+            ``"measured"``: every cell was measured in all modalities. ``"unpaired"``: modalities
+            have cells of their own, which training pairs within ``labels_key`` or as it is told.
+            Splits count rows of ``mdata.obs``, :class:`~scvi_xmodal.data.Pairs` rows of each
+            modality's own.
         **kwargs
             Keywords of scvi-tools' field registration, used by ``load``.
 
@@ -115,7 +122,10 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         chosen = resolve_modalities(mdata, modalities, layers)
         # what was found is kept, so that loading does not depend on finding it again
         setup_method_args["setup_args"]["modalities"] = dict(chosen)
-        check_paired(mdata, [key for name, key in chosen.items() if name.endswith("_layer")])
+        paired = check_pairing(mdata, chosen, pairing)
+        if not paired:
+            check_unpaired_columns(mdata, batch_key, labels_key)
+            labels_key = labels_key if labels_key in mdata.obs else None
         columns = (
             (REGISTRY_KEYS.BATCH_KEY, batch_key, "batch_key"),
             (REGISTRY_KEYS.LABELS_KEY, labels_key, "labels_key"),
@@ -123,7 +133,11 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         fields = count_fields(chosen, layers)
         for registry_key, obs_key, argument in columns:
             fields.append(obs_field(mdata, registry_key, obs_key, argument, chosen.get(argument)))
-        manager = AnnDataManager(fields=fields, setup_method_args=setup_method_args)
+        manager = AnnDataManager(
+            fields=fields,
+            setup_method_args=setup_method_args,
+            validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=paired),
+        )
         manager.register_fields(mdata, **kwargs)
         cls.register_manager(manager)
 

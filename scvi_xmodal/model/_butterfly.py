@@ -11,6 +11,7 @@ from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.model._training import TrainingMixin
+from scvi_xmodal.model._unpaired import UnpairedMixin
 from scvi_xmodal.module import ButterflyVAE
 from scvi_xmodal.train import Phase
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.data import Pairs, Split
 
 
-class Butterfly(TrainingMixin, CrossModalModel):
+class Butterfly(UnpairedMixin, TrainingMixin, CrossModalModel):
     """Dual-aligned variational autoencoders that translate between modalities (scButterfly).
 
     Each modality has an encoder, a decoder and a discriminator; one variational translator
@@ -99,6 +100,7 @@ class Butterfly(TrainingMixin, CrossModalModel):
         pretrain_epochs: int | None = None,
         split: Split | None = None,
         pairs: Pairs | None = None,
+        validation_pairs: Pairs | None = None,
         train_size: float | None = None,
         validation_size: float | None = None,
         batch_size: int = 64,
@@ -130,7 +132,10 @@ class Butterfly(TrainingMixin, CrossModalModel):
             :func:`scvi_xmodal.pp.split`; by default drawn by the sizes.
         pairs
             Training pairs, as from :mod:`scvi_xmodal.pairing`; by default every training cell
-            with itself.
+            with itself, and cells that are not paired as by
+            :func:`scvi_xmodal.pairing.unpaired` within the registered labels.
+        validation_pairs
+            Likewise of validation cells.
         train_size, validation_size
             Shares of the cells when no split is given; by default .9 and the rest.
         batch_size
@@ -166,6 +171,7 @@ class Butterfly(TrainingMixin, CrossModalModel):
             self._phases(max_epochs, pretrain_epochs),
             split=split,
             pairs=pairs,
+            validation_pairs=validation_pairs,
             sizes=(train_size, validation_size),
             batch_size=batch_size,
             early_stopping=early_stopping,

@@ -117,17 +117,23 @@ class Run:
 
 
 def run_identity(
-    model: Any, readers: Mapping[str, RowReader], split: Split, pairs: Any, settings: Any
+    model: Any,
+    readers: Mapping[str, RowReader],
+    split: Split,
+    pairs: tuple[Any, ...],
+    settings: Any,
 ) -> dict[str, str]:
     """Return digests of all that decides what a training run becomes."""
     sizes = {name: tuple(value.shape) for name, value in model.module.state_dict().items()}
     names = {key: tuple(spec.feature_names) for key, spec in model.specs.items()}
-    rows = [] if pairs is None else [item for pair in sorted(pairs.rows.items()) for item in pair]
+    tables = [table for table in pairs if table is not None]
+    rows = [item for table in tables for pair in sorted(table.rows.items()) for item in pair]
+    kinds = [(type(table).__name__, getattr(table, "seed", None)) for table in tables]
     return {
         "model": _digest(type(model).__name__, model.init_params_, sizes),
         "dataset": _digest(names, *(part for r in readers.values() for part in _content(r))),
         "split": _digest(*(getattr(split, part) for part in _PARTS)),
-        "table of pairs": _digest(*rows),
+        "table of pairs": _digest(kinds, *rows),
         "set of training arguments": _digest(settings),
     }
 

@@ -13,6 +13,7 @@ from scvi_xmodal._constants import KINDS
 from scvi_xmodal.data import MuDataCountsField, find_modalities
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.module import ModalitySpec
+from scvi_xmodal.pairing._cells import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,19 +74,50 @@ def resolve_modalities(
     return chosen
 
 
-def check_paired(mdata: MuData, keys: list[str]) -> None:
-    """Raise unless all modalities hold the same cells in the same order."""
+def check_pairing(mdata: MuData, chosen: Mapping[str, str], pairing: str) -> bool:
+    """Return whether cells are paired, having made sure that they are what is said of them."""
+    if pairing not in ("measured", "unpaired"):
+        raise ValueError(f"pairing={pairing!r} is unknown; it is 'measured' or 'unpaired'.")
+    keys = [key for name, key in chosen.items() if name.endswith("_layer")]
+    if pairing == "measured":
+        check_paired(mdata, keys)
+    else:
+        _unique_names(mdata, keys)
+    return pairing == "measured"
+
+
+def check_unpaired_columns(mdata: MuData, batch_key: str | None, labels_key: str | None) -> None:
+    """Raise unless each cell of each modality has a batch and a label, if those are asked for."""
+    if batch_key is not None and batch_key not in mdata.obs:
+        raise ValueError(
+            f"batch_key={batch_key!r} is no column of mdata.obs, which has "
+            f"{list(mdata.obs.columns)}. Cells are not paired, so the batches of all modalities "
+            f"must stand there: mdata.obs[{batch_key!r}] = "
+            f"pandas.concat([part.obs[{batch_key!r}] for part in mdata.mod.values()])."
+        )
+    if labels_key is not None:
+        labels_of(mdata, labels_key)
+
+
+def _unique_names(mdata: MuData, keys: list[str]) -> dict[str, pd.Index]:
     cells = {key: mdata.mod[key].obs_names for key in keys}
     for key, names in cells.items():
         if names.has_duplicates:
             twice = names[names.duplicated()][0]
             raise ValueError(f"Cell {twice!r} appears twice in {key!r}. Make obs_names unique.")
+    return cells
+
+
+def check_paired(mdata: MuData, keys: list[str]) -> None:
+    """Raise unless all modalities hold the same cells in the same order."""
+    cells = _unique_names(mdata, keys)
     n_shared = len(reduce(pd.Index.intersection, cells.values()))
     if n_shared < mdata.n_obs:
         sizes = ", ".join(f"{key!r} has {len(names)}" for key, names in cells.items())
         raise ValueError(
             f"The cells are not paired: {sizes}, and {n_shared} are in all of them; the MuData "
-            f"has {mdata.n_obs}. Keep the shared ones with muon.pp.intersect_obs(mdata)."
+            f"has {mdata.n_obs}. Keep the shared ones with muon.pp.intersect_obs(mdata), or, if "
+            "they are different cells, train by labels with pairing='unpaired'."
         )
     for key, names in cells.items():
         if not names.equals(mdata.obs_names):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from scvi_xmodal.data import PairedDataSplitter, Pairs, ReaderBlocks, Split
+from scvi_xmodal.data import PairedDataSplitter, ReaderBlocks, Split
+from scvi_xmodal.model._pairing import PairingMixin
 from scvi_xmodal.model._resuming import Run, run_identity
 from scvi_xmodal.module import feature_statistics
 from scvi_xmodal.train import (
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from scvi_xmodal.data import RowReader
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scvi_xmodal.data import Pairs, RowReader
     from scvi_xmodal.module import ModalitySpec
     from scvi_xmodal.train import Phase
 
-_MIN_TRAINING_CELLS = 10
 _SPLIT_OPTIONS = ("shuffle_set_split", "external_indexing")
 
 
-class TrainingMixin:
+class TrainingMixin(PairingMixin):
     """Trains ``self.module`` phase by phase on one split of the cells.
 
     Models choose the phases and, in :meth:`_plan_kwargs`, the keywords of their plans.
@@ -56,6 +59,7 @@ class TrainingMixin:
         *,
         split: Split | None,
         pairs: Pairs | None,
+        validation_pairs: Pairs | None = None,
         sizes: tuple[float | None, float | None],
         batch_size: int,
         early_stopping: bool,
@@ -71,7 +75,7 @@ class TrainingMixin:
         stopping, trainer_kwargs = taken_stopping(early_stopping, trainer_kwargs)
         check_plan_kwargs(plan_kwargs)
         run = Run(checkpoint_dir, resume=resume)
-        readers = {key: self._training_reader(key) for key in self.specs}
+        readers = self._training_readers()
         options = dict(datasplitter_kwargs or {})
         settings = (phases, sizes, batch_size, stopping, plan_kwargs, sorted(options))
         drawn = split is None and "external_indexing" not in options
@@ -79,7 +83,10 @@ class TrainingMixin:
             split = run.split  # to draw again would draw others
         else:
             split = self._resolve_split(split, readers, *sizes, options)
-        self._check_pairs(pairs, split)
+        cells = self._training_cells(readers, split)
+        pairs = self._training_pairs(pairs, cells)
+        validation_pairs = self._validation_pairs(validation_pairs, cells)
+        codes = self._batch_codes(self._training_obs())
         options = {key: value for key, value in options.items() if key not in _SPLIT_OPTIONS}
         splitters = [
             self._data_splitter_cls(
@@ -87,16 +94,19 @@ class TrainingMixin:
                 {key: readers[key] for key in phase.modalities},
                 split=split,
                 pairs=pairs,
-                batch=self._batch_codes(self._training_obs()),
+                validation_pairs=validation_pairs,
+                batch=None if codes is None else cells.by_own_row(codes),
                 batch_size=batch_size,
                 **options,
             )
             for phase in phases
         ]
         plans = [self._plan_kwargs(phase, plan_kwargs) for phase in phases]
-        run.open(run_identity(self, readers, split, pairs, settings), split)
+        run.open(run_identity(self, readers, split, (pairs, validation_pairs), settings), split)
         if not self.statistics_fitted_ and not run.resumed:
-            self._fit_statistics(readers, split)
+            rows = {key: cells.rows(key, "train") for key in self.specs}
+            numbers = None if pairs is None else cells.numbers(pairs)
+            self._fit_statistics(readers, rows, numbers)
         options = {"stopping": stopping, **trainer_kwargs}
         self._run_phases(run, list(zip(phases, splitters, plans, strict=True)), options)
 
@@ -153,16 +163,6 @@ class TrainingMixin:
         """Return the training plan's keywords for a phase; models add their own."""
         return dict(given or {})
 
-    def _check_pairs(self, pairs: Pairs | None, split: Split) -> None:
-        if pairs is None:
-            return
-        if not isinstance(pairs, Pairs):
-            raise ValueError(
-                f"pairs must be a Pairs, got {type(pairs).__name__}: "
-                "scvi_xmodal.data.Pairs({'rna': rows, 'atac': rows})."
-            )
-        pairs.check_against(split, self.specs, self.adata.n_obs)
-
     def _resolve_split(
         self,
         split: Split | None,
@@ -195,21 +195,25 @@ class TrainingMixin:
                 **kwargs,
             ).split()
         split.check_range(self.adata.n_obs)
-        if split.train.size < _MIN_TRAINING_CELLS:
-            raise ValueError(
-                f"{split.train.size} training cells are too few; at least {_MIN_TRAINING_CELLS} "
-                "are needed."
-            )
         return split
 
-    def _fit_statistics(self, readers: Mapping[str, RowReader], split: Split) -> None:
+    def _fit_statistics(
+        self,
+        readers: Mapping[str, RowReader],
+        rows: Mapping[str, NDArray[np.int64]],
+        pairs: Mapping[str, NDArray[np.int64]] | None,
+    ) -> None:
+        """Fit the module on each modality's training rows.
+
+        Where cells are not paired, ``pairs`` are numbers of training cells that belong together.
+        """
         statistics = {
             key: feature_statistics(
-                ReaderBlocks(reader, split.train), n_features=self.specs[key].n_features
+                ReaderBlocks(reader, rows[key]), n_features=self.specs[key].n_features
             )
             for key, reader in readers.items()
         }
-        self.module.fit_statistics(statistics)
+        self.module.fit_statistics(statistics, pairs=pairs)
 
     def _training_obs(self) -> Any:
         """Return the annotation that holds the batches."""

@@ -90,7 +90,8 @@ class TranslatingMixin:
         target
             Modality to translate to; may be the source, which denoises it.
         indices
-            Rows to translate; by default all.
+            Rows to translate; by default all. Of a MuData its own rows, such as ``split.test``;
+            cells without the source are left out.
         transform_batch
             Batch to translate into; by default each cell's own.
         depth

@@ -18,6 +18,9 @@ from scvi_xmodal.nn import Discriminator, Translator, discriminator_loss
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from scvi_xmodal.module._spec import ModalitySpec
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
@@ -110,7 +113,11 @@ class ButterflyVAE(BaseModuleClass):
         )
 
     def fit_statistics(
-        self, statistics: Mapping[str, FeatureStatistics], *, paired: bool = True
+        self,
+        statistics: Mapping[str, FeatureStatistics],
+        *,
+        paired: bool = True,
+        pairs: Mapping[str, NDArray[np.int64]] | None = None,
     ) -> None:
         """Set transforms, output biases and depth predictors from the training cells.
 
@@ -119,11 +126,16 @@ class ButterflyVAE(BaseModuleClass):
         statistics
             Statistics of each modality over the training cells.
         paired
-            Whether all modalities' cells are the same, in the same order.
+            Whether all modalities' cells are the same, in the same order, or ``pairs`` says
+            which belong together; otherwise depth is not predicted.
+        pairs
+            Number of each pair's cell among each modality's, of shape (n_pairs,).
         """
         for key, own in statistics.items():
             self.transforms[key].fit(own)
             self.decoders[key].likelihood.fit(own)
+        if pairs is not None:
+            statistics = {key: own.of_cells(pairs[key]) for key, own in statistics.items()}
         for source, target in self.paths if paired else ():
             totals = self.decoders[target].likelihood.totals_of(statistics[target])
             self.depth_predictors[f"{source}_to_{target}"].fit(statistics[source], totals)

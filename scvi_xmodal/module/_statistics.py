@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,10 @@ class FeatureStatistics:
     def idf(self) -> NDArray[np.float64]:
         r"""Inverse document frequency :math:`\ln(1 + n / df_j)`; 0 for undetected features."""
         return inverse_document_frequency(self.n_detected, self.n_cells)
+
+    def of_cells(self, numbers: NDArray[np.int64]) -> FeatureStatistics:
+        """Return the same with the totals of these cells, sums of features as they are."""
+        return replace(self, library=self.library[numbers], depth=self.depth[numbers])
 
 
 def feature_statistics(blocks: Iterable[csr_matrix], *, n_features: int) -> FeatureStatistics:

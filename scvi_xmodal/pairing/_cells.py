@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +51,14 @@ def labels_of(
             "them in, or leave those cells out of indices."
         )
     return labels.to_numpy(dtype=object)
+
+
+def warn_user(message: str) -> None:
+    """Warn at the line outside of this package that called into it."""
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("scvi_xmodal."):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def modality_keys(mdata: MuData, modalities: Mapping[str, str] | None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from scvi_xmodal.data import Pairs, check_counts, layer_name
 from scvi_xmodal.metrics._components import principal_components
-from scvi_xmodal.pairing._cells import groups_by_label, labels_of, training_rows
+from scvi_xmodal.pairing._cells import groups_by_label, labels_of, training_rows, warn_user
 from scvi_xmodal.pairing._matching import BYTES_PER_PAIR, Assignment, match_cells
 from scvi_xmodal.pp._matrix import counts_of, log_normalize, take_rows
 
@@ -234,12 +233,10 @@ def _parts(
         yield np.arange(n_control), np.arange(n_perturbed)
         return
     gigabytes = BYTES_PER_PAIR[options.assignment] * n_control * n_perturbed / 1e9
-    warnings.warn(
+    warn_user(
         f"Matching {n_control} control with {n_perturbed} perturbed cells of one label at once "
         f"would take {gigabytes:.1f} GB: they are cut at random into {n_parts} parts and matched "
         "within those. Raise max_cells if there is memory, or give finer labels.",
-        UserWarning,
-        stacklevel=4,
     )
     rng = np.random.default_rng(options.seed)
     cut = [np.array_split(rng.permutation(n), n_parts) for n in (n_control, n_perturbed)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from scvi_xmodal.pairing._cells import (
     labels_of,
     modality_keys,
     training_rows,
+    warn_user,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def unpaired(
         cells = _of_mudata(rna, label_key, indices, modalities)
     else:
         cells = _of_two((rna, atac), label_key, indices, modalities)
+    _warn_of_single_cells(cells)
     return drawn_within_labels(cells, n_pairs=n_pairs, redraw=redraw, seed=seed)
 
 
@@ -139,9 +140,7 @@ def drawn_within_labels(
     ValueError
         If no label is shared.
     """
-    groups = {key: groups_by_label(labels, rows) for key, (rows, labels) in cells.items()}
-    first, *others = groups.values()
-    shared = [label for label in first if all(label in other for other in others)]
+    groups, shared = _shared_groups(cells)
     if not shared:
         shown = "; ".join(f"{key}: {list(own)[:5]}" for key, own in groups.items())
         raise ValueError(
@@ -149,7 +148,6 @@ def drawn_within_labels(
             "same cells have the same name in all."
         )
     sizes = np.array([[own[label].size for label in shared] for own in groups.values()])
-    _warn_of_single_cells(sizes, shared, list(groups))
     totals = np.array([rows.size for rows, _ in cells.values()])
     n_pairs = int(totals.sum() // len(totals)) if n_pairs is None else n_pairs
     if n_pairs < 1:
@@ -198,17 +196,27 @@ def _apportioned(shares: NDArray[np.float64], total: int) -> list[int]:
     return counts.tolist()
 
 
-def _warn_of_single_cells(
-    sizes: NDArray[np.int64], labels: list[str], modalities: list[str]
-) -> None:
-    for key, own in zip(modalities, sizes, strict=True):
-        lonely = [label for label, n in zip(labels, own, strict=True) if n == 1]
-        if lonely and (sizes.sum(axis=0)[own == 1] > len(sizes)).any():
-            warnings.warn(
+def _shared_groups(
+    cells: LabelledCells,
+) -> tuple[dict[str, dict[str, NDArray[np.int64]]], list[str]]:
+    """Return the rows of each label in each modality, and the labels that all have."""
+    groups = {key: groups_by_label(labels, rows) for key, (rows, labels) in cells.items()}
+    first, *others = groups.values()
+    return groups, [label for label in first if all(label in other for other in others)]
+
+
+def _warn_of_single_cells(cells: LabelledCells) -> None:
+    groups, shared = _shared_groups(cells)
+    for key, own in groups.items():
+        lonely = [
+            label
+            for label in shared
+            if own[label].size == 1 and any(other[label].size > 1 for other in groups.values())
+        ]
+        if lonely:
+            warn_user(
                 f"The labels {lonely[:5]} have a single training cell in {key!r}: all their "
-                "pairs repeat it. Merge them with others, or leave them out of indices.",
-                UserWarning,
-                stacklevel=4,
+                "pairs repeat it. Merge them with others, or leave them out of indices."
             )
 
 
