@@ -71,8 +71,8 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         """Register the raw counts of two or three modalities, by default of the same cells.
 
         Modalities are recognised by ``var["feature_types"]``, else by their key (``"rna"``,
-        ``"gex"``, ``"atac"``, ``"peaks"``, ``"protein"``, ``"adt"``, ...). Besides
-        scvi-tools' registration keys nothing is written into ``mdata``.
+        ``"gex"``, ``"peaks"``, ``"adt"``, ...). Besides scvi-tools' registration keys nothing is
+        written into ``mdata``.
 
         Parameters
         ----------
@@ -88,18 +88,17 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
             Which modality each layer argument refers to, as in scvi-tools, such as
             ``{"rna_layer": "rna", "atac_layer": "atac"}``; by default they are found.
         pairing
-            ``"measured"``: every cell was measured in all modalities. ``"unpaired"``: modalities
-            have cells of their own, which training pairs within ``labels_key`` or as it is told.
-            Splits count rows of ``mdata.obs``, :class:`~scvi_xmodal.data.Pairs` rows of each
-            modality's own.
+            ``"measured"``: all cells were measured in all modalities. ``"unpaired"``: paired in
+            training only, within ``labels_key`` or as ``train`` is told. Splits count rows of
+            ``mdata.obs``, :class:`~scvi_xmodal.data.Pairs` rows of each modality's own matrix.
         **kwargs
             Keywords of scvi-tools' field registration, used by ``load``.
 
         Raises
         ------
         ValueError
-            If modalities, layers or columns are missing, cells are unpaired, names repeat, or
-            values are not counts.
+            If modalities, layers or columns are missing, cells are not paired, names repeat,
+            or values are not counts.
 
         Examples
         --------
@@ -126,12 +125,11 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         if not paired:
             check_unpaired_columns(mdata, batch_key, labels_key)
             labels_key = labels_key if labels_key in mdata.obs else None
-        columns = (
+        fields = count_fields(chosen, layers)
+        for registry_key, obs_key, argument in (
             (REGISTRY_KEYS.BATCH_KEY, batch_key, "batch_key"),
             (REGISTRY_KEYS.LABELS_KEY, labels_key, "labels_key"),
-        )
-        fields = count_fields(chosen, layers)
-        for registry_key, obs_key, argument in columns:
+        ):
             fields.append(obs_field(mdata, registry_key, obs_key, argument, chosen.get(argument)))
         manager = AnnDataManager(
             fields=fields,
@@ -221,8 +219,8 @@ class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
         """Record what saving needs; the last call of every constructor."""
         self.format_version_ = FORMAT_VERSION
         self.init_params_ = self._get_init_params(init_locals)
+        specs = self.specs.values()
         sizes = ", ".join(
-            f"{spec.key} ({spec.n_features} features in {len(spec.blocks)} blocks)"
-            for spec in self.specs.values()
+            f"{s.key} ({s.n_features} features in {len(s.blocks)} blocks)" for s in specs
         )
         self._model_summary_string = f"{type(self).__name__} between {sizes}"

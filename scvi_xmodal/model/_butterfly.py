@@ -8,6 +8,7 @@ import numpy as np
 
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
+from scvi_xmodal.model._perturbation import PerturbationMixin
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.model._training import TrainingMixin
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.data import Pairs, Split
 
 
-class Butterfly(UnpairedMixin, TrainingMixin, CrossModalModel):
+class Butterfly(PerturbationMixin, UnpairedMixin, TrainingMixin, CrossModalModel):
     """Dual-aligned variational autoencoders that translate between modalities (scButterfly).
 
     Each modality has an encoder, a decoder and a discriminator; one variational translator

@@ -103,11 +103,6 @@ class SavingMixin:
             truncated or foreign, or the data do not fit it.
         """
         check_manifest(dir_path, model=cls.__name__, prefix=prefix)
-        if not (adata is None or isinstance(adata, bool) or hasattr(adata, "mod")):
-            raise ValueError(
-                f"adata must be the training MuData or False, got {type(adata).__name__}. To "
-                "translate, load with adata=False and give the cells to translate()."
-            )
         *_, place = parse_device_args(
             accelerator=accelerator,
             devices=device,
@@ -116,8 +111,9 @@ class SavingMixin:
         )
         path = Path(dir_path) / f"{prefix or ''}{MODEL_FILE}"
         weights, attributes = read_model(path, device=place)
+        setup_method = attributes["registry_"].get("setup_method_name", "setup_mudata")
+        _check_data(adata, setup_method)
         if adata is None:
-            setup_method = attributes["registry_"].get("setup_method_name", "setup_mudata")
             adata = read_data(Path(dir_path), prefix, setup_method)
         data = None if isinstance(adata, bool) else adata
         model = made_again(cls, data, attributes)
@@ -138,3 +134,14 @@ class SavingMixin:
     def convert_legacy_save(cls, *args: Any, **kwargs: Any) -> None:
         """Refuse: no model of this package was saved by scvi-tools below 0.15."""
         raise ValueError(f"There are no legacy files of {cls.__name__} to convert.")
+
+
+def _check_data(adata: Any, setup_method: str) -> None:
+    """Raise unless data to load with are of the kind that the model was set up with."""
+    wanted = "MuData" if setup_method == "setup_mudata" else "AnnData"
+    fits = hasattr(adata, "mod") if wanted == "MuData" else type(adata).__name__ == wanted
+    if not (adata is None or isinstance(adata, bool) or fits):
+        raise ValueError(
+            f"adata must be the training {wanted} or False, got {type(adata).__name__}. To "
+            "translate, load with adata=False and give the cells to translate()."
+        )

@@ -14,6 +14,7 @@ from scvi_xmodal.data import MuDataCountsField, find_modalities
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.module import ModalitySpec
 from scvi_xmodal.pairing._cells import labels_of
+from scvi_xmodal.pairing._transport import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -185,14 +186,9 @@ def specs_from_registry(
         state = field["state_registry"]
         block_of = state["block_of"]
         order = None if block_of is None else tuple(chromosome_order(sorted(set(block_of))))
-        specs.append(
-            ModalitySpec.build(
-                state["modality"],
-                kind,
-                state["column_names"],
-                block_of,
-                block_order=order,
-                settings=settings[kind],
-            )
-        )
+        of_conditions = registry.get("setup_method_name") == "setup_anndata"
+        for key in CONDITIONS if of_conditions else (state["modality"],):
+            names = state["column_names"]
+            options: dict[str, Any] = {"block_order": order, "settings": settings[kind]}
+            specs.append(ModalitySpec.build(key, kind, names, block_of, **options))
     return specs

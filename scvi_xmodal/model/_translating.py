@@ -10,6 +10,7 @@ import torch
 
 from scvi_xmodal._memory import memory_advice
 from scvi_xmodal.data import (
+    Query,
     TranslationWriter,
     open_backed,
     read_query,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from mudata import MuData
     from numpy.typing import ArrayLike, NDArray
 
-    from scvi_xmodal.data import Query
     from scvi_xmodal.module import ModalitySpec
 
 _VALUES_AT_A_TIME = 1 << 22
@@ -60,7 +60,7 @@ class TranslatingMixin:
 
     def translate(
         self,
-        adata: AnnData | MuData | str | Path | None = None,
+        adata: AnnData | MuData | Query | str | Path | None = None,
         *,
         source: str,
         target: str,
@@ -84,7 +84,7 @@ class TranslatingMixin:
         adata
             Cells to translate: an AnnData of the source, or a MuData that holds it, with or
             without the target; features in any order, in memory or on disk; or the path of
-            such a file. By default the training data.
+            such a file; or a :class:`~scvi_xmodal.data.Query`. By default the training data.
         source
             Modality to translate from.
         target
@@ -277,6 +277,8 @@ class TranslatingMixin:
             raise ValueError("The model is not trained yet: call train() first.")
         if adata is None and self.adata is None:
             raise ValueError("The model was loaded without data: give the cells to translate.")
+        if isinstance(adata, Query):
+            return adata
         modality, own_layer = self._location(key)
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata
         query = read_query(

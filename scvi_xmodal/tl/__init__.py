@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scvi_xmodal.tl._annotate import annotate
+    from scvi_xmodal.tl._chain import translate_chain
     from scvi_xmodal.tl._dask import translate_dask
     from scvi_xmodal.tl._differential_peaks import differential_peaks, write_bed
     from scvi_xmodal.tl._enrichment import enrich
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "annotate": "_annotate",
+    "translate_chain": "_chain",
     "translate_dask": "_dask",
     "differential_peaks": "_differential_peaks",
     "write_bed": "_differential_peaks",
@@ -60,6 +62,7 @@ __all__ = [
     "sparsify",
     "subcluster_markers",
     "to_openproblems",
+    "translate_chain",
     "translate_dask",
     "write_bed",
 ]

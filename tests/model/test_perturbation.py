@@ -1,0 +1,153 @@
+"""Control and perturbed cells of one AnnData as two modalities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import scvi_xmodal as xm
+from scvi_xmodal.data import Pairs, Split
+from scvi_xmodal.model import Butterfly
+
+SETUP = {"control": "ctrl", "perturbed": "stim", "labels_key": "cell_type"}
+SMALL = {"n_latent": 4, "n_embedding": 16}
+
+
+@pytest.fixture(scope="module")
+def original():
+    """260 cells and 300 genes of five types and both conditions."""
+    kang = xm.datasets.kang_pbmc()
+    return kang[::6, :300].copy()
+
+
+@pytest.fixture
+def cells(original):
+    return original.copy()
+
+
+def _split(cells, held_out="B cells"):
+    """Leave the perturbed cells of a type out; a fifth of the others validate."""
+    test = (cells.obs["cell_type"] == held_out) & (cells.obs["condition"] == "stim")
+    rest = np.flatnonzero(~test.to_numpy())
+    return Split(np.setdiff1d(rest, rest[::5]), rest[::5], np.flatnonzero(test))
+
+
+def _train(cells, epochs=1, **options):
+    Butterfly.setup_anndata(cells, "condition", **SETUP)
+    model = Butterfly(cells, **SMALL)
+    model.train(epochs, pretrain_epochs=1, enable_progress_bar=False, **options)
+    return model
+
+
+@pytest.fixture(scope="module")
+def trained(original):
+    return _train(original.copy(), split=_split(original))
+
+
+def test_two_modalities_read_one_matrix(cells):
+    Butterfly.setup_anndata(cells, "condition", **SETUP)
+    model = Butterfly(cells, **SMALL)
+    assert list(model.specs) == ["control", "perturbed"]
+    assert {spec.kind for spec in model.specs.values()} == {"rna"}
+    readers = model._training_readers()
+    assert readers["control"] is readers["perturbed"]
+    assert readers["control"].matrix is cells.X
+
+
+@pytest.mark.filterwarnings("ignore:.*cut at random")
+def test_leave_one_type_out_with_transport(cells):
+    split = _split(cells)
+    pairs, validation = (
+        xm.pairing.by_optimal_transport(
+            cells, "condition", "ctrl", "stim", "cell_type", indices=rows, n_pcs=10
+        )
+        for rows in (split.train, split.validation)
+    )
+    assert "B cells" not in set(cells.obs["cell_type"].iloc[pairs.rows["control"]])
+    model = _train(cells, 2, split=split, pairs=pairs, validation_pairs=validation)
+    chosen = (cells.obs["cell_type"] == "B cells") & (cells.obs["condition"] == "ctrl")
+    out = model.translate(cells[chosen.to_numpy()].copy(), source="control", target="perturbed")
+    assert out.shape == (int(chosen.sum()), cells.n_vars)
+    assert out.uns["scvi_xmodal"]["target"] == "perturbed"
+    truth = cells[split.test].copy()
+    table = xm.metrics.evaluate_perturbation(
+        out, truth, cells[chosen.to_numpy()].copy(), n_top=20, n_resamples=3
+    )
+    assert table.loc["prediction", "r2"] > 0.3
+
+
+def test_statistics_are_of_each_conditions_training_cells(cells, trained):
+    """What the other condition or the test cells hold changes nothing for the control."""
+    split = _split(cells)
+    control = cells[(cells.obs["condition"] == "ctrl").to_numpy()].copy()
+    rows = np.intersect1d(split.train, np.flatnonzero((cells.obs["condition"] == "ctrl").values))
+    median = np.median(np.asarray(cells.X[rows].sum(axis=1)))
+    out = trained.translate(control, source="control", target="control", indices=[0])
+    np.testing.assert_allclose(out.layers["mean"].sum(), median, rtol=0.01)
+
+
+def test_training_cells_of_the_condition_are_the_default(cells, trained):
+    out = trained.translate(source="control", target="perturbed")
+    assert set(out.obs["condition"]) == {"ctrl"}
+    assert out.n_obs == int((cells.obs["condition"] == "ctrl").sum())
+    part = trained.translate(source="perturbed", target="control", indices=_split(cells).test)
+    assert set(part.obs["cell_type"]) == {"B cells"}
+
+
+def test_saved_and_loaded(cells, trained, tmp_path):
+    trained.save(tmp_path / "model")
+    control = cells[(cells.obs["condition"] == "ctrl").to_numpy()].copy()
+    expected = trained.translate(control, source="control", target="perturbed").X
+    alone = Butterfly.load(tmp_path / "model", adata=False)
+    out = alone.translate(control, source="control", target="perturbed")
+    np.testing.assert_array_equal(out.X, expected)
+    with_data = Butterfly.load(tmp_path / "model", adata=cells)
+    assert with_data.translate(source="control", target="perturbed").n_obs == control.n_obs
+
+
+def test_data_stay_as_they_are(cells, original):
+    _train(cells, split=_split(cells))
+    assert (cells.X != original.X).nnz == 0
+    assert cells.obs[original.obs.columns].equals(original.obs)
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"control": "stim"}, "both 'stim': two different conditions"),
+            ({"perturbed": "IFN"}, r"perturbed='IFN' occurs nowhere.*\['ctrl', 'stim'\]"),
+            ({"condition_key": "treatment"}, "'treatment' is no column"),
+            ({"labels_key": "tissue"}, r"no obs\['tissue'\]"),
+            ({"layer": "counts"}, "counts"),
+            ({"control": None}, "condition_key=, control= and perturbed="),
+        ],
+    )
+    def test_in_setup(self, cells, options, message):
+        with pytest.raises(ValueError, match=message):
+            Butterfly.setup_anndata(cells, **{"condition_key": "condition", **SETUP, **options})
+
+    def test_missing_labels(self, cells):
+        cells.obs["cell_type"] = (
+            cells.obs["cell_type"].astype(object).mask(cells.obs.index[:1][0] == cells.obs.index)
+        )
+        with pytest.raises(ValueError, match="1 of .* training cells have no label"):
+            Butterfly.setup_anndata(cells, "condition", **SETUP)
+
+    def test_cells_of_the_other_condition(self, cells, trained):
+        with pytest.raises(ValueError, match=r"cells are 'stim' in obs\['condition'\].*'ctrl'"):
+            trained.translate(cells, source="control", target="perturbed")
+
+    def test_pairs_of_the_wrong_condition(self, cells):
+        perturbed = np.flatnonzero((cells.obs["condition"] == "stim").to_numpy())[:4]
+        with pytest.raises(ValueError, match="4 of the pairs' 'control' rows are no 'control'"):
+            _train(
+                cells,
+                split=Split(range(cells.n_obs)),
+                pairs=Pairs({"control": perturbed, "perturbed": perturbed}),
+            )
+
+    def test_a_mudata_to_load_with(self, trained, tmp_path, mdata):
+        trained.save(tmp_path / "model")
+        with pytest.raises(ValueError, match="must be the training AnnData or False, got MuData"):
+            Butterfly.load(tmp_path / "model", adata=mdata)
