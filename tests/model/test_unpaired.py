@@ -179,7 +179,7 @@ class TestTraining:
             np.stack([x[types == t].mean(0) for t in names]) for x in (out.X, values)
         )
         centred = [(x - x.mean(0)).ravel() for x in (predicted, measured)]
-        assert np.corrcoef(*centred)[0, 1] > 0.7
+        assert np.corrcoef(*centred)[0, 1] > 0.5
 
     def test_saved_and_loaded_with_data(self, joined, quick, tmp_path):
         Butterfly.setup_mudata(joined, pairing="unpaired", labels_key="cell_type")
