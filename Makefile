@@ -1,6 +1,7 @@
 # Everything from a bare machine: python3 (3.11 or newer), make and pip are enough.
 #   make demo    train on the bundled data, translate both ways, write demo/
 #   make test    run the whole test suite
+#   make docs    build the documentation into docs/_build/html, warnings are errors
 #   make lint    style and format        make types    mypy        make clean    remove .venv and demo
 # PYTHON=python3.12 picks another interpreter; DEMO_ARGS=--quick shortens the demo.
 
@@ -10,12 +11,13 @@ TEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # On a terminal, pip's own bars show how far the one large download is.
 BARS := $(if $(MAKE_TERMOUT),,-qq)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types clean
+.PHONY: help install demo test docs lint types clean
 
 help:
 	@sed -n 's/^#  *//p' Makefile | sed -n '1,/clean/p'
@@ -42,6 +44,15 @@ demo: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal $(TEST_ARGS)
 
+$(DOCS_STAMP): $(STAMP)
+	@echo "[docs] installing what builds the documentation"
+	@$(PIP) -qq -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,4 +61,4 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-newest demo
+	rm -rf $(VENV) .venv-newest demo docs/_build docs/api docs/tutorials

@@ -5,5 +5,6 @@ from __future__ import annotations
 from scvi_xmodal.model._babel import Babel
 from scvi_xmodal.model._butterfly import Butterfly
 from scvi_xmodal.model._files import read_manifest
+from scvi_xmodal.model._hub import to_hub
 
-__all__ = ["Babel", "Butterfly", "read_manifest"]
+__all__ = ["Babel", "Butterfly", "read_manifest", "to_hub"]
