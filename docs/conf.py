@@ -38,7 +38,8 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"
 nb_merge_streams = True
 
-autosummary_generate = True
+# named one by one: by itself it would look at pages of the last build only
+autosummary_generate = [f"api/{room}.md" for room in ROOMS]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
