@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +38,11 @@ profiles between modalities, on [scvi-tools](https://scvi-tools.org).
 ## Use
 
 ```python
+from huggingface_hub import snapshot_download
 from scvi.hub import HubModel
 
-hub_model = HubModel.pull_from_huggingface_hub("OWNER/NAME")  # or HubModel("a/local/folder")
+folder = snapshot_download("OWNER/NAME")  # all files: HubModel's own download leaves some out
+hub_model = HubModel(folder)
 hub_model.load_model(adata=False)  # translating needs no training data
 hub_model.model.translate(cells, source="{source}", target="{target}")
 ```
@@ -77,9 +78,9 @@ def to_hub(
 ) -> HubModel:
     """Give a saved model the card and metadata that make it a model of scvi-tools' hub.
 
-    Writes ``README.md``, the card, and ``_scvi_required_metadata.json`` into the folder. Nothing
-    is sent anywhere: ``push_to_huggingface_hub`` of what is returned does that. The card is
-    our own, because :class:`scvi.hub.HubModelCardHelper` knows scvi-tools' models only.
+    Writes ``README.md``, the card, and ``_scvi_required_metadata.json`` into the folder; nothing
+    is sent anywhere. The card is our own: :class:`scvi.hub.HubModelCardHelper` knows scvi-tools'
+    models only, and unpickles ``model.pt``.
 
     Parameters
     ----------
@@ -127,9 +128,12 @@ def to_hub(
     for name in ("README.md", "_scvi_required_metadata.json"):
         if (folder / name).exists() and not overwrite:
             raise ValueError(f"{str(folder / name)!r} already exists. Set overwrite=True.")
-    metadata = HubMetadata.from_dir(
-        str(folder),
-        anndata_version=manifest["versions"].get("anndata", version("anndata")),
+    versions = manifest["versions"]
+    # made from the manifest: HubMetadata.from_dir unpickles model.pt, which can run any code
+    metadata = HubMetadata(
+        scvi_version=versions["scvi-tools"],
+        anndata_version=versions["anndata"],
+        model_cls_name=manifest["model"],
         training_data_url=training_data_url,
         model_parent_module=_PARENT,
     )

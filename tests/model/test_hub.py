@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import scvi_xmodal as xm
 from scvi_xmodal.model import _hub
@@ -60,6 +61,24 @@ def test_the_card_says_what_the_model_is(saved):
         assert part in card.text
     metadata = json.loads((saved / "_scvi_required_metadata.json").read_text())
     assert metadata["model_parent_module"] == "scvi_xmodal.model"
+
+
+class _Trap:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_nothing_in_a_model_is_run(saved, tmp_path):
+    torch.save({"trap": _Trap(tmp_path / "sprung")}, saved / "model.pt")
+    with pytest.raises(ValueError, match=r"model\.pt"):
+        xm.model.to_hub(saved, **CARD)
+    assert not (tmp_path / "sprung").exists()
+    assert not (saved / "README.md").exists()
 
 
 def test_what_is_there_is_not_replaced_unasked(saved):
