@@ -163,5 +163,5 @@ def _interrupted(phase: Phase, epoch: int, keeper: Any) -> str:
     )
     return (
         f"Training was interrupted in epoch {epoch} (from 0) of phase {phase.name!r}. The model "
-        f"holds {kept}, and can be used; phases after it were not trained."
+        f"holds {kept}; phases after it were not trained."
     )
