@@ -47,7 +47,7 @@ class HeadPlan:
         Largest L2 norm of the gradient.
     """
 
-    lr: float = 1e-3
+    lr: float = 3e-3
     batch_size: int = 512
     max_epochs: int = 600
     patience: int = 15

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scvi_xmodal.data import check_unique, match_features
+from scvi_xmodal.data import check_unique, match_features, match_most_features
 
 NAMES = [f"g{number}" for number in range(8)]
 
@@ -58,3 +58,28 @@ def test_check_unique():
     check_unique([], name="x")
     with pytest.raises(ValueError, match=r"x are not unique: 2 names.*\['a', 'b'\]"):
         check_unique(["a", "b", "c", "a", "b", "a"], name="x")
+
+
+class TestMatchMostFeatures:
+    MODEL = [f"g{i}" for i in range(10)]
+
+    def test_all_there(self, recwarn):
+        own = match_most_features(self.MODEL[::-1], self.MODEL, modality="rna", max_missing=0.0)
+        assert own.tolist() == list(range(9, -1, -1))
+        assert not recwarn.list
+
+    def test_few_missing_are_told(self):
+        with pytest.warns(UserWarning, match=r"lack 1 of the model's 10 'rna'.*\['g3'\]"):
+            own = match_most_features(
+                [*self.MODEL[:3], "x", *self.MODEL[4:]],
+                self.MODEL,
+                modality="rna",
+                max_missing=0.1,
+            )
+        assert own.tolist() == [0, 1, 2, -1, 4, 5, 6, 7, 8, 9]
+
+    @pytest.mark.parametrize("names", [MODEL[2:], ["a", "b"], []])
+    def test_many_missing(self, names):
+        n_missing = 10 - len(set(names) & set(self.MODEL))
+        with pytest.raises(ValueError, match=rf"lack {n_missing} of the model's 10.*at most 10%"):
+            match_most_features(names, self.MODEL, modality="rna", max_missing=0.1)
