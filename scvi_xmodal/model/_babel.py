@@ -179,7 +179,6 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
             raise ValueError(f"max_epochs must be a whole number above 0, got {max_epochs!r}.")
         trainer_kwargs.setdefault("early_stopping_patience", _PATIENCE)
         phase = Phase("joint", self.module.paths, int(max_epochs), monitor="validation_loss")
-        self._drop_protein_head()
         self._train_phases(
             [phase],
             split=split,
