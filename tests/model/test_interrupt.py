@@ -25,6 +25,14 @@ def model(mdata):
     return Butterfly(mdata, n_latent=6, n_embedding=16)
 
 
+@pytest.fixture(autouse=True)
+def _signals_arrive():
+    """A shell starts background jobs with Ctrl-C ignored, and Python then installs no handler."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 class Interrupt(Callback):
     """Presses Ctrl-C in the second minibatch of an epoch of a phase."""
 
