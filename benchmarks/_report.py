@@ -173,6 +173,7 @@ def figure(table: pd.DataFrame, base: Mapping[str, float], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     shown = {
         "pretrain_atac": "--",
@@ -191,6 +192,7 @@ def figure(table: pd.DataFrame, base: Mapping[str, float], path: Path) -> None:
         held = [f"{base[other]:g} {AXES[other]}" for other in SIZE if other != axis]
         ax.set(xlabel=name, ylabel="CPU seconds an epoch (layers: a step)", title=", ".join(held))
         ax.grid(visible=True, which="major", alpha=0.3)
+        ax.xaxis.set_minor_formatter(NullFormatter())  # over less than a decade they overlap
         if ax.lines:
             ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     panels.savefig(path, dpi=130)
