@@ -51,7 +51,8 @@ def to_plain(value: Any) -> Any:
         return {_TAG: "tuple", "values": [to_plain(own) for own in value]}
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "biuf":
-            return {_TAG: "numbers", "values": torch.from_numpy(np.ascontiguousarray(value))}
+            # a copy, because pandas 3 hands out arrays that cannot be written to
+            return {_TAG: "numbers", "values": torch.from_numpy(value.copy())}
         name = "object" if value.dtype == object else "str"
         return {_TAG: "array", "dtype": name, "values": to_plain(value.tolist())}
     if isinstance(value, pd.DataFrame):
