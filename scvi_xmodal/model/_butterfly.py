@@ -87,7 +87,7 @@ class Butterfly(PerturbationMixin, UnpairedMixin, TrainingMixin, CrossModalModel
             self._preset.settings, gene_likelihood, atac_target, mask_rate, loss_weight
         )
         self._architecture = chosen_architecture(self._preset.architecture, architecture)
-        specs = specs_from_registry(self.registry_, settings)
+        specs = specs_from_registry(self.registry_, settings, n_hidden=self._preset.n_hidden)
         self.specs = {spec.key: spec for spec in specs}
         n_batch = len(self._batch_names)
         self.module = self._module_cls(specs, self._architecture, n_batch=n_batch)

@@ -33,6 +33,8 @@ class Preset:
     kl_numerator
         KL weight times the number of features, as scButterfly sets it; ``None`` to use
         ``max_kl_weight``. Integrative training adds up the modalities' weights.
+    n_hidden
+        Hidden units of modalities that differ from others of their kind.
     """
 
     architecture: Architecture
@@ -42,6 +44,7 @@ class Preset:
     patience: int
     plan_kwargs: Mapping[str, Any] = field(default_factory=dict)
     kl_numerator: float | None = None
+    n_hidden: Mapping[str, int] = field(default_factory=dict)
 
     def kl_weight(self, specs: Mapping[str, ModalitySpec], keys: tuple[str, ...]) -> float | None:
         """Return the KL weight of a phase over the given modalities, if features decide it."""
@@ -70,6 +73,7 @@ PRESETS: dict[str, Preset] = {
         patience=50,
         plan_kwargs={"weight_decay": 0.0, "n_epochs_kl_warmup": 50},
         kl_numerator=20.0,
+        n_hidden={"perturbed": 128},  # its paper gives both conditions the same networks
     ),
 }
 """``"default"`` is ours. ``"scbutterfly"`` has the layers, losses, weights, gate, labels and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -175,9 +176,12 @@ def obs_field(
 
 
 def specs_from_registry(
-    registry: Mapping[str, Any], settings: Mapping[Kind, KindDefaults]
+    registry: Mapping[str, Any],
+    settings: Mapping[Kind, KindDefaults],
+    *,
+    n_hidden: Mapping[str, int] | None = None,
 ) -> list[ModalitySpec]:
-    """Describe each registered modality to the networks."""
+    """Describe each registered modality to the networks, some with hidden units of their own."""
     specs = []
     for kind in KINDS:
         field = registry["field_registries"].get(COUNT_KEYS[kind])
@@ -189,6 +193,8 @@ def specs_from_registry(
         of_conditions = registry.get("setup_method_name") == "setup_anndata"
         for key in CONDITIONS if of_conditions else (state["modality"],):
             names = state["column_names"]
-            options: dict[str, Any] = {"block_order": order, "settings": settings[kind]}
+            own = settings[kind]
+            own = replace(own, n_hidden=(n_hidden or {}).get(key, own.n_hidden))
+            options: dict[str, Any] = {"block_order": order, "settings": own}
             specs.append(ModalitySpec.build(key, kind, names, block_of, **options))
     return specs

@@ -54,6 +54,21 @@ def test_two_modalities_read_one_matrix(cells):
     assert readers["control"].matrix is cells.X
 
 
+def test_published_networks_of_the_two_conditions_differ(cells):
+    """256 then 128 for control cells, 128 then 128 for perturbed ones, half the inputs masked."""
+    Butterfly.setup_anndata(cells, "condition", **SETUP)
+    published = Butterfly(cells, preset="scbutterfly")
+    for key, n_hidden in (("control", 256), ("perturbed", 128)):
+        encoder, decoder = published.module.encoders[key], published.module.decoders[key]
+        assert encoder.first.weight.shape == (300, n_hidden)
+        assert encoder.embedding.linear.weight.shape == (128, n_hidden)
+        assert decoder.hidden.linear.weight.shape == (n_hidden, 128)
+        assert encoder.mask.rate == 0.5
+        assert published.specs[key].settings.weight == 1
+    own = Butterfly(cells)
+    assert {spec.settings.n_hidden for spec in own.specs.values()} == {256}
+
+
 @pytest.mark.filterwarnings("ignore:.*cut at random")
 def test_leave_one_type_out_with_transport(cells):
     split = _split(cells)

@@ -1,0 +1,159 @@
+"""Perturbed profiles of cell types whose perturbed cells nobody showed the model.
+
+Kang PBMC, control and interferon-beta. Each cell type is left out in turn, its control and its
+perturbed cells alike; the others' cells are split 4 : 1 into training and validation, and paired
+by optimal transport within their type. The left-out type's control cells are translated and
+compared with its perturbed cells (``xm.metrics.evaluate_perturbation``). scButterfly reports a
+mean R2 above .85 for each of seven types of a larger version of these data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks._machine import describe
+from benchmarks._perturbation_baselines import baseline_predictions
+from benchmarks._perturbation_report import draw, markdown
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scvi_xmodal.data import Pairs, Split
+
+RESULTS = Path(__file__).with_name("results")
+MODELS: dict[str, dict[str, Any]] = {
+    "Butterfly": {},
+    'Butterfly, preset="scbutterfly"': {"preset": "scbutterfly"},
+}
+PAIRING = {"condition_key": "condition", "control": "ctrl", "perturbed": "stim"}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what the table lacks, then write ``perturbation.csv``, ``.md`` and ``.png``."""
+    options = _parser().parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "perturbation.csv"
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    if not options.report:
+        for held_out, seed in _wanted(options, table):
+            rows = measure(held_out, seed, epochs=options.max_epochs)
+            about = {**describe(), "max_epochs": options.max_epochs or "default"}
+            table = pd.concat([table, pd.DataFrame(rows).assign(**about)])
+            table.to_csv(path, index=False)
+            print(pd.DataFrame(rows).iloc[:, :9].to_string(index=False), flush=True)
+    (options.out / "perturbation.md").write_text(markdown(table))
+    draw(table, options.out / "perturbation.png")
+
+
+def measure(held_out: str, seed: int, *, epochs: int | None = None) -> list[dict[str, Any]]:
+    """Return the scores of all models and baselines on one type.
+
+    Parameters
+    ----------
+    held_out
+        The cell type that is left out.
+    seed
+        Seed of the models.
+    epochs
+        Longest duration of every phase; by default as each preset says.
+    """
+    import scvi_xmodal as xm
+
+    cells = xm.datasets.kang_pbmc()
+    split = leave_out(cells, held_out)
+    sides = {
+        name: cells[(cells.obs["cell_type"] == held_out) & (cells.obs["condition"] == name)].copy()
+        for name in ("ctrl", "stim")
+    }
+    predictions, costs = baseline_predictions(cells, split.train, sides["ctrl"]), {}
+    pairs = [_transport(cells, rows) for rows in (split.train, split.validation)]
+    for name, init in MODELS.items():
+        started = time.process_time()
+        model = trained(cells, split, pairs, init, seed, epochs)
+        costs[name] = time.process_time() - started
+        out = model.translate(sides["ctrl"], source="control", target="perturbed")
+        predictions[name] = out
+    found = []
+    for name, prediction in predictions.items():  # one by one: the first would set all scales
+        table = xm.metrics.evaluate_perturbation({name: prediction}, sides["stim"], sides["ctrl"])
+        rows = table if not found else table.drop(index="control")
+        for row, scores in rows.iterrows():
+            about = {"held_out": held_out, "seed": seed, "prediction": row}
+            found.append({**about, **scores, "cpu_seconds": costs.get(row, float("nan"))})
+    return found
+
+
+def leave_out(cells: AnnData, held_out: str) -> Split:
+    """Return the split: a type tests, every fifth of the other cells validates."""
+    from scvi_xmodal.data import Split
+
+    test = (cells.obs["cell_type"] == held_out).to_numpy()
+    rest = np.random.default_rng(0).permutation(np.flatnonzero(~test))
+    return Split(rest[rest.size // 5 :], rest[: rest.size // 5], np.flatnonzero(test))
+
+
+def trained(
+    cells: AnnData,
+    split: Split,
+    pairs: list[Pairs],
+    init: dict[str, Any],
+    seed: int,
+    epochs: int | None,
+) -> Any:
+    """Return a model trained on pairs of other types' cells."""
+    import scvi
+
+    from scvi_xmodal.model import Butterfly
+
+    scvi.settings.seed = seed
+    given = {"max_epochs": epochs, "pretrain_epochs": epochs} if epochs else {}
+    Butterfly.setup_anndata(cells, **PAIRING, labels_key="cell_type")
+    model = Butterfly(cells, **init)
+    model.train(
+        split=split,
+        pairs=pairs[0],
+        validation_pairs=pairs[1],
+        enable_progress_bar=False,
+        accelerator="cpu",
+        **given,
+    )
+    return model
+
+
+def _transport(cells: AnnData, rows: np.ndarray) -> Pairs:
+    import scvi_xmodal as xm
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*principal components")
+        return xm.pairing.by_optimal_transport(
+            cells, **PAIRING, label_key="cell_type", indices=rows
+        )
+
+
+def _wanted(options: argparse.Namespace, table: pd.DataFrame) -> list[tuple[str, int]]:
+    import scvi_xmodal as xm
+
+    types = options.types or sorted(xm.datasets.kang_pbmc().obs["cell_type"].unique())
+    done = set(zip(table["held_out"], table["seed"], strict=True)) if len(table) else set()
+    return [(name, seed) for seed in options.seeds for name in types if (name, seed) not in done]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks.perturbation", description=__doc__)
+    parser.add_argument("--types", nargs="+", help="cell types to leave out; by default all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--max-epochs", type=int, help="of every phase")
+    parser.add_argument("--report", action="store_true", help="only write the report anew")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
