@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._redrawn import RedrawnPairs
     from scvi_xmodal.data._split import Split
     from scvi_xmodal.data._splitter import PairedDataSplitter
+    from scvi_xmodal.data._stored_rows import StoredRows
     from scvi_xmodal.data._translation import translation, translation_record
     from scvi_xmodal.data._writer import TranslationWriter
 
@@ -57,6 +58,7 @@ _HOME = {
     "RedrawnPairs": "_redrawn",
     "Split": "_split",
     "PairedDataSplitter": "_splitter",
+    "StoredRows": "_stored_rows",
     "translation": "_translation",
     "translation_record": "_translation",
     "TranslationWriter": "_writer",
@@ -75,6 +77,7 @@ __all__ = [
     "RedrawnPairs",
     "RowReader",
     "Split",
+    "StoredRows",
     "TranslationWriter",
     "check_counts",
     "check_unique",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal.data._stored_rows import StoredRows
 from scvi_xmodal.nn import SparseRows
 
 if TYPE_CHECKING:
@@ -106,16 +108,28 @@ class RowReader:
             yield self.rows(slice(start, stop) if rows is None else rows[start:stop])
 
     def _pick(self, rows: Any) -> Any:
-        if isinstance(rows, slice) or sparse.issparse(self.matrix):
-            return self.matrix[rows]
-        rows = np.asarray(rows)
         if not self.on_disk:
-            return self.matrix[rows]
+            return self.matrix[rows if isinstance(rows, slice) else np.asarray(rows)]
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.n_rows))
         # files want ascending rows without repeats; give them back as asked
-        unique, inverse = np.unique(rows, return_inverse=True)
-        picked = _ranges(self.matrix, unique)
-        same = unique.size == rows.size and bool((inverse == np.arange(rows.size)).all())
+        unique, inverse = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)
+        picked = self._from_file(unique)
+        same = unique.size == inverse.size and bool((inverse == np.arange(inverse.size)).all())
         return picked if same else picked[inverse]
+
+    def _from_file(self, rows: NDArray[np.int64]) -> sparse.csr_matrix:
+        if self._stored is not None:
+            return self._stored.rows(rows)
+        return _ranges(self.matrix, rows)
+
+    @cached_property
+    def _stored(self) -> StoredRows | None:
+        """Return the rows of a sparse matrix in a file, none of a dense one."""
+        group = getattr(self.matrix, "group", None)
+        if group is None or getattr(self.matrix, "format", None) != "csr":
+            return None
+        return StoredRows(group, n_columns=self.matrix.shape[1])
 
     def _rename(self, picked: sparse.csr_matrix, position: NDArray[np.int64]) -> sparse.csr_matrix:
         columns = position[picked.indices]
@@ -130,11 +144,11 @@ class RowReader:
 
 
 def _ranges(matrix: Any, rows: NDArray[np.int64]) -> sparse.csr_matrix:
-    """Read ascending rows of a file range by range, each range at once."""
-    breaks = np.flatnonzero(np.diff(rows) > 1) + 1
-    starts, stops = rows[np.r_[0, breaks]], rows[np.r_[breaks - 1, rows.size - 1]] + 1
-    pieces = zip(starts, stops, strict=True)
-    return sparse.vstack([sparse.csr_matrix(matrix[a:b]) for a, b in pieces], format="csr")
+    """Read ascending rows of a dense file range by range, each range at once."""
+    edges = [0, *(np.flatnonzero(np.diff(rows) > 1) + 1).tolist(), rows.size]
+    pieces = [rows[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    found = [sparse.csr_matrix(matrix[own[0] : own[-1] + 1]) for own in pieces]
+    return sparse.vstack(found or [sparse.csr_matrix(matrix[:0])], format="csr")
 
 
 class ReaderBlocks:
