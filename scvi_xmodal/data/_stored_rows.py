@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BRIDGE = 4096
 """Stored values between two wanted rows that are read along rather than sought past."""
