@@ -90,7 +90,15 @@ def markdown(table: pd.DataFrame, about: dict[str, Any]) -> str:
         lines.append("| " + " | ".join([str(phase), *[f"{v:.0f}" for v in values]]) + " |")
     sizes = table.drop_duplicates("n_cells")
     files = [f"{short(r.n_cells)} cells {r.file_gb:.2f} GB" for r in sizes.itertuples()]
-    return "\n".join([*lines, "", f"Files: {', '.join(files)}."]) + "\n"
+    lines += ["", f"Files: {', '.join(files)}."]
+    if len(wide.columns) > 1:
+        fewest, most = wide.columns.min(), wide.columns.max()
+        growth = 1e3 * (wide[most] - wide[fewest]) / (most - fewest)
+        lines.append(
+            f"From {short(fewest)} to {short(most)} cells memory grows by {growth.min():.2f} to "
+            f"{growth.max():.2f} KB a cell: names, labels and row offsets, not counts."
+        )
+    return "\n".join(lines) + "\n"
 
 
 def figure(table: pd.DataFrame, path: Path) -> None:

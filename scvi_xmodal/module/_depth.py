@@ -18,11 +18,14 @@ _RIDGE = 1e-3
 class DepthPredictor(nn.Module):
     r"""Ridge regression of a target's log total on the source's totals.
 
-    .. math:: \ln t_i = a \ln(1 + l_i) + b \ln(1 + g_i) + c
+    .. math:: \ln t_i = a \ln(1 + l_i) + b \ln(1 + g_i) + c + \varepsilon_i
 
     where :math:`l_i` is the source's total count, :math:`g_i` its number of detected features
     and :math:`t_i` what the target's likelihood factors out (RNA counts, open peaks). Fitted on
-    the measured pairs of the training cells.
+    the measured pairs of the training cells. The exponential of an expected logarithm falls short
+    of the expected total (by 12 to 15 % on bone marrow), so ``c`` is then raised until the
+    predictions of the training cells add up to what was measured (a smearing estimate; Duan,
+    J. Am. Stat. Assoc. 1983, takes the mean of the ratios, here the ratio of the means).
 
     Examples
     --------
@@ -54,6 +57,8 @@ class DepthPredictor(nn.Module):
         design = design - centre
         gram = design.T @ design + _RIDGE * len(design) * np.eye(2)
         slope = np.linalg.solve(gram, design.T @ (response - level))
+        predicted = np.exp(level + design @ slope)
+        level += np.log(np.maximum(target_totals, 1).sum() / predicted.sum())
         values = np.concatenate([[level - centre @ slope], slope])
         self.coefficients.copy_(torch.from_numpy(values))
 
