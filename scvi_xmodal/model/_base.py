@@ -24,6 +24,7 @@ from scvi_xmodal.model._setup import (
     resolve_modalities,
 )
 from scvi_xmodal.model._translating import TranslatingMixin
+from scvi_xmodal.model._trust import TrustMixin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class CrossModalModel(SavingMixin, TranslatingMixin, BaseModelClass):
+class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass):
     """Base of models that translate between the modalities of a MuData.
 
     Subclasses build ``self.specs`` and ``self.module`` and train it.

@@ -49,7 +49,9 @@ class TrainingMixin(PairingMixin):
     train_indices: Any
     validation_indices: Any
     test_indices: Any
+    trust_: Any
     _training_reader: Any
+    _assess: Any
     _batch_codes: Any
     _data_splitter_cls = PairedDataSplitter
 
@@ -109,6 +111,7 @@ class TrainingMixin(PairingMixin):
             self._fit_statistics(readers, rows, numbers)
         options = {"stopping": stopping, **trainer_kwargs}
         self._run_phases(run, list(zip(phases, splitters, plans, strict=True)), options)
+        self.trust_ = self._assess(cells, readers, codes) if self.is_trained_ else None
 
     def _run_phases(
         self,

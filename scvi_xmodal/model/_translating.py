@@ -56,6 +56,7 @@ class TranslatingMixin:
     _batch_codes: Any
     _batch_key: Any
     _location: Any
+    _scored_var: Any
     _var: Any
 
     def translate(
@@ -122,8 +123,9 @@ class TranslatingMixin:
         AnnData of shape (n_cells, n_features of the target) with the query's ``obs`` and the
         training features' ``var``; with ``out`` its path. ``X`` is expected log1p expression
         at the training median depth (RNA), accessibility probability (ATAC) or CLR expression
-        (protein); ``layers["mean"]`` are expected counts (RNA); ``uns["scvi_xmodal"]`` says
-        where it is from.
+        (protein); ``layers["mean"]`` are expected counts (RNA); ``var["validation_pearson"]`` or
+        ``var["validation_auroc"]`` says how well each feature was translated
+        (:meth:`trust_scores`); ``uns["scvi_xmodal"]`` says where it is from.
 
         Raises
         ------
@@ -157,7 +159,7 @@ class TranslatingMixin:
         )
         if query.pool is not None:
             record["repool"] = query.pool.report.record()
-        var = self._var(target).iloc[columns]
+        var = self._scored_var(source, target, self._var(target)).iloc[columns]
         if out is not None:
             return self._stream(request, out, var, record)
         with memory_advice("translate", request.rows_at_a_time):

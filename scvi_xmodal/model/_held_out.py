@@ -1,0 +1,97 @@
+"""The cells that a trained model is judged by, as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from scvi_xmodal.model._request import to_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from scvi_xmodal.data import RowReader
+    from scvi_xmodal.model._cells import Part, TrainingCells
+    from scvi_xmodal.nn import SparseRows
+
+MAX_CELLS = 2000
+"""Cells of a part that are looked at: more would tell little and cost as much as an epoch."""
+_MAX_VALUES = 1 << 25
+_MIN_CELLS = 200
+_BLOCK_VALUES = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Training and validation cells of every modality, read some at a time.
+
+    Parameters
+    ----------
+    cells
+        Which rows train and validate.
+    readers
+        Readers of each modality's counts, in the network's feature order.
+    codes
+        Batch of each of a modality's own rows, if there are batches.
+    device
+        Where the module is.
+    """
+
+    cells: TrainingCells
+    readers: Mapping[str, RowReader]
+    codes: Mapping[str, NDArray[np.int64]] | None
+    device: torch.device
+
+    @property
+    def paired(self) -> bool:
+        """Whether each cell was measured in all modalities."""
+        return self.cells.paired
+
+    def rows(self, key: str, part: Part, *, n_values: int = 0) -> NDArray[np.int64]:
+        """Return own rows of a part, at most 2,000 of them, the same for paired modalities.
+
+        Parameters
+        ----------
+        key
+            The modality.
+        part
+            ``"train"`` or ``"validation"``.
+        n_values
+            Dense values that each cell needs; some cells fewer are taken where they are many,
+            but no fewer than 200.
+        """
+        rows = self.cells.rows(key, part)
+        limit = min(MAX_CELLS, max(_MIN_CELLS, _MAX_VALUES // max(n_values, 1)))
+        if rows.size <= limit:
+            return rows
+        return np.sort(np.random.default_rng(0).permutation(rows)[:limit])
+
+    def blocks(self, rows: NDArray[np.int64], n_values: int) -> Iterator[slice]:
+        """Yield slices of rows that need some million values each."""
+        size = max(1, _BLOCK_VALUES // max(n_values, 1))
+        for start in range(0, rows.size, size):
+            yield slice(start, min(start + size, rows.size))
+
+    def counts(self, key: str, rows: NDArray[np.int64]) -> SparseRows:
+        """Return counts of shape (n_rows, n_features) on the module's device."""
+        return to_device(self.readers[key].sparse_rows(rows), self.device)
+
+    def batch(self, key: str, rows: NDArray[np.int64]) -> torch.Tensor | None:
+        """Return the batch to decode each row in, of shape (n_rows,), if there are batches."""
+        if self.codes is None:
+            return None
+        return torch.from_numpy(self.codes[key][rows]).to(self.device)
+
+
+def as_scipy(rows: Any) -> Any:
+    """Return sparse rows as CSR, and a dense tensor as an array, on the CPU."""
+    if isinstance(rows, torch.Tensor):
+        return rows.cpu().numpy()
+    parts = tuple(part.cpu().numpy() for part in (rows.values, rows.columns, rows.offsets))
+    return sparse.csr_matrix(parts, shape=(rows.n_rows, rows.n_columns))

@@ -1,0 +1,87 @@
+"""How well each feature is translated, measured on validation cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scvi_xmodal.metrics import auroc_per_feature, pearson_per_feature
+from scvi_xmodal.model._held_out import as_scipy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from scvi_xmodal.model._held_out import HeldOut
+    from scvi_xmodal.module import ModalitySpec
+
+SCORES = {"rna": "validation_pearson", "atac": "validation_auroc", "protein": "validation_pearson"}
+"""Name of the score of each kind of target."""
+
+
+def validation_scores(
+    module: Any, specs: Mapping[str, ModalitySpec], held: HeldOut
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return each feature's score for every source and target.
+
+    What ``translate`` puts into ``X`` is compared with measured values on the same scale:
+    Pearson's correlation over cells (RNA, protein), or the AUROC of open peaks (ATAC). Where
+    cells were not measured in both, there is nothing to compare with and no score.
+
+    Parameters
+    ----------
+    module
+        A trained module.
+    specs
+        The modalities.
+    held
+        The cells.
+
+    Returns
+    -------
+    By source and target: ``"score"`` and ``"n_detected"`` of shape (n_features,), in the user's
+    order, and ``"n_cells"``.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {key: {} for key in specs}
+    for source, target in module.paths:
+        spec = specs[target]
+        rows = held.rows(target, "validation", n_values=spec.n_features)
+        if rows.size and (held.paired or source == target):
+            prediction = _predicted(module, (source, target), held, rows)
+            found[source][target] = _compared(module, spec, held.counts(target, rows), prediction)
+    return found
+
+
+def _predicted(
+    module: Any, path: tuple[str, str], held: HeldOut, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Translate rows, which stand for the same cells in both modalities."""
+    source, target = path
+    n_features = held.readers[target].n_features
+    predicted = np.empty((rows.size, n_features), dtype=np.float32)
+    for block in held.blocks(rows, n_features):
+        counts, batch = held.counts(source, rows[block]), held.batch(target, rows[block])
+        layers = module.translate(counts, source, target, batch=batch)
+        predicted[block] = layers["X"].cpu().numpy()
+    return predicted
+
+
+def _compared(
+    module: Any, spec: ModalitySpec, counts: Any, prediction: NDArray[np.float32]
+) -> dict[str, Any]:
+    if spec.kind == "atac":
+        truth = as_scipy(counts)
+        score = auroc_per_feature(truth, prediction)
+    else:
+        truth = as_scipy(module.transforms[spec.key](counts))
+        score = pearson_per_feature(truth, prediction)
+    n_detected = np.bincount(
+        counts.columns.cpu().numpy(), counts.values.cpu().numpy() > 0, minlength=spec.n_features
+    )
+    return {
+        "score": score[spec.position].astype(np.float32),
+        "n_detected": n_detected[spec.position].astype(np.int32),
+        "n_cells": int(counts.n_rows),
+    }
