@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from scvi_xmodal.model._familiarity import CellFit, FamiliarityReference
 from scvi_xmodal.model._request import to_device
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MAX_CELLS = 2000
 """Cells of a part that are looked at: more would tell little and cost as much as an epoch."""
 _MAX_VALUES = 1 << 25
 _MIN_CELLS = 200
-_BLOCK_VALUES = 1 << 22
+BLOCK_VALUES = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ class HeldOut:
 
     def blocks(self, rows: NDArray[np.int64], n_values: int) -> Iterator[slice]:
         """Yield slices of rows that need some million values each."""
-        size = max(1, _BLOCK_VALUES // max(n_values, 1))
+        size = max(1, BLOCK_VALUES // max(n_values, 1))
         for start in range(0, rows.size, size):
             yield slice(start, min(start + size, rows.size))
 
@@ -95,3 +96,27 @@ def as_scipy(rows: Any) -> Any:
         return rows.cpu().numpy()
     parts = tuple(part.cpu().numpy() for part in (rows.values, rows.columns, rows.offsets))
     return sparse.csr_matrix(parts, shape=(rows.n_rows, rows.n_columns))
+
+
+def cell_fit(
+    module: Any, key: str, counts: SparseRows, batch: torch.Tensor | None = None
+) -> CellFit:
+    """Return what a module says of cells through one modality."""
+    return CellFit(*(part.cpu().numpy() for part in module.fit_of(key, counts, batch)))
+
+
+def familiarity_reference(module: Any, key: str, held: HeldOut) -> dict[str, Any] | None:
+    """Return what cells of a modality are compared with, as plain values."""
+    found = {}
+    for part in ("train", "validation"):
+        rows = held.rows(key, part)
+        blocks = [
+            cell_fit(module, key, held.counts(key, rows[b]), held.batch(key, rows[b]))
+            for b in held.blocks(rows, held.readers[key].n_features)
+        ]
+        if not blocks:
+            return None
+        arrays = zip(*((b.latent, b.misfit, b.total) for b in blocks), strict=True)
+        found[part] = CellFit(*map(np.concatenate, arrays))
+    reference = FamiliarityReference.fit(found["train"].latent, found["validation"])
+    return None if reference is None else reference.to_plain()

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import torch
 
-from scvi_xmodal.model._held_out import HeldOut
+from scvi_xmodal.model._familiarity import FamiliarityReference
+from scvi_xmodal.model._held_out import (
+    BLOCK_VALUES,
+    HeldOut,
+    cell_fit,
+    familiarity_reference,
+)
+from scvi_xmodal.model._request import check_batch_size, to_device
 from scvi_xmodal.model._validation import SCORES, validation_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import ArrayLike
 
     from scvi_xmodal.data import RowReader
     from scvi_xmodal.model._cells import TrainingCells
@@ -28,7 +42,9 @@ class TrustMixin:
     device: Any
     module: Any
     specs: Mapping[str, ModalitySpec]
+    _batch_codes: Any
     _check_key: Any
+    _query: Any
 
     def _assess(
         self, cells: TrainingCells, readers: Mapping[str, RowReader], codes: Any
@@ -36,7 +52,94 @@ class TrustMixin:
         """Return what is kept of the validation cells."""
         by_row = None if codes is None else cells.by_own_row(codes)
         held = HeldOut(cells, readers, by_row, self.device)
-        return {"scores": validation_scores(self.module, self.specs, held)}
+        return {
+            "scores": validation_scores(self.module, self.specs, held),
+            "familiarity": {
+                key: familiarity_reference(self.module, key, held) for key in self.specs
+            },
+        }
+
+    def familiarity(
+        self,
+        adata: AnnData | MuData | str | Path | None = None,
+        *,
+        source: str,
+        indices: ArrayLike | None = None,
+        transform_batch: Any = None,
+        layer: str | None = None,
+        batch_size: int | None = None,
+        repool: bool = False,
+    ) -> pd.DataFrame:
+        """Return how familiar cells are to the model, seen through one modality.
+
+        A translation of a cell unlike all training cells, such as one of a type that they lack,
+        may look right and be wrong. Every cell is compared with the validation cells: how far
+        its latent lies from the training cells', and how well its own modality is reconstructed
+        for its depth (:class:`~scvi_xmodal.model._familiarity.FamiliarityReference` has the
+        formula). ``docs/trust.md`` says how well that finds cell types held out of training.
+
+        Parameters
+        ----------
+        adata
+            Cells, as in ``translate``; by default the training data.
+        source
+            Modality that they would be translated from.
+        indices
+            Rows; by default all.
+        transform_batch
+            Batch to reconstruct in, for cells of batches that the model does not know.
+        layer
+            Layer of the query that holds the counts.
+        batch_size
+            Cells at a time.
+        repool
+            Whether to map the query's peaks onto the model's, as in ``translate``.
+
+        Returns
+        -------
+        One row for each cell: ``familiarity``, the share of validation cells that are at least as
+        strange, above 0 and at most 1, so that cells below .05 are stranger than 95 % of them;
+        ``familiarity_latent`` and ``familiarity_reconstruction``, the same by either part; and
+        ``strangeness``, which has no upper end and so tells strange from stranger.
+
+        Raises
+        ------
+        ValueError
+            If the modality or batch is unknown, cells, features or counts are missing, or the
+            model has nothing to compare with: it was trained with fewer than 5 validation cells,
+            or saved by version 0.1.0.
+
+        Examples
+        --------
+        >>> import scvi_xmodal as xm
+        >>> mdata = xm.datasets.synthetic(n_cells=80, n_genes=20, n_peaks=30, atac_density=0.3)
+        >>> xm.model.Butterfly.setup_mudata(mdata)
+        >>> model = xm.model.Butterfly(mdata, n_latent=8)
+        >>> model.train(max_epochs=1, pretrain_epochs=1, enable_progress_bar=False)
+        >>> model.familiarity(mdata["rna"], source="rna")["familiarity"].between(0, 1).all()
+        True
+        """
+        check_batch_size(batch_size)
+        query = self._query(adata, source, layer, indices, repool=repool)
+        plain = ((self.trust_ or {}).get("familiarity") or {}).get(source)
+        if plain is None:
+            raise ValueError(
+                f"There are no validation cells to compare {source!r} with: the model was trained "
+                "with fewer than 5 of them, or was saved by an older version. Train it with a "
+                "split that has some."
+            )
+        reference = FamiliarityReference.from_plain(plain)
+        codes = self._batch_codes(query.obs, transform_batch)
+        size = batch_size or max(1, BLOCK_VALUES // self.specs[source].n_features)
+        parts = []
+        self.module.eval()
+        for start in range(0, query.n_obs, size):
+            rows = slice(start, min(start + size, query.n_obs))
+            counts = to_device(query.reader.sparse_rows(rows), self.device)
+            batch = None if codes is None else torch.from_numpy(codes[rows]).to(self.device)
+            parts.append(reference.score(cell_fit(self.module, source, counts, batch)))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return pd.DataFrame(columns, index=query.obs.index)
 
     def trust_scores(self, source: str, target: str) -> pd.DataFrame:
         """Return how well each feature was translated in the validation cells.

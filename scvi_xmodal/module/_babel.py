@@ -12,6 +12,7 @@ from scvi_xmodal.module._babel_nets import DECODERS, ENCODERS
 from scvi_xmodal.module._protein_head import ProteinHead
 from scvi_xmodal.module._spec import KindDefaults
 from scvi_xmodal.module._transforms import TRANSFORMS
+from scvi_xmodal.module._uncertainty import UncertaintyMixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ class PointMass(NamedTuple):
     variance: torch.Tensor
 
 
-class BabelAE(BaseModuleClass):
+class BabelAE(UncertaintyMixin, BaseModuleClass):
     r"""Encoders into one latent and decoders out of it, each with each.
 
     .. math::
@@ -210,6 +211,12 @@ class BabelAE(BaseModuleClass):
             return self.decoders[target].predict(self.decoders[target](z))
         assert self.protein_head is not None  # the model knows no such target without it
         return {"X": self.protein_head(z)}
+
+    def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
+        return self.decoders[target](z)
+
+    def _likelihood(self, target: str) -> Any:
+        return self.decoders[target]
 
     def latent_of_inferred(self, key: str, z: torch.Tensor) -> torch.Tensor:
         """Infer expression from latents and encode it as if measured, (n_cells, n_latent).

@@ -163,6 +163,16 @@ class ExpressionDecoder(nn.Module):
         mean = torch.exp(self._log_mean(hidden))
         return {"X": torch.log1p(mean), "mean": mean}
 
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return mean and variance of counts at a total, by default the median library."""
+        mean = torch.exp(self._log_mean(hidden))
+        if total is not None:
+            mean = mean * (total / self.median_library)[:, None]
+        theta = F.softplus(self.dispersion(hidden)).clamp(*_DISPERSION)
+        return mean, mean + mean.square() / theta
+
     def _log_mean(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.log_mean(hidden).clamp(*_LOG_MEAN)
 
@@ -208,6 +218,13 @@ class AccessibilityDecoder(nn.Module):
         """Return the peaks' probabilities, of shape (n_cells, n_peaks)."""
         return {"X": torch.sigmoid(self.output(hidden))}
 
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return mean and variance of open peaks, whatever the total."""
+        mean = torch.sigmoid(self.output(hidden))
+        return mean, mean * (1 - mean)
+
 
 class ProteinDecoder(nn.Module):
     """Latent to 64 units to CLR values, by squared errors: the paper's loss for proteins.
@@ -236,6 +253,12 @@ class ProteinDecoder(nn.Module):
     def predict(self, hidden: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return CLR values of shape (n_cells, n_proteins)."""
         return {"X": self.output(hidden)}
+
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return CLR values, for which squared errors imply no variance."""
+        return self.output(hidden), None
 
 
 ENCODERS: dict[Kind, type[nn.Module]] = {

@@ -13,6 +13,7 @@ from scvi_xmodal.module._architecture import Architecture
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._nets import Decoder, Encoder
 from scvi_xmodal.module._transforms import TRANSFORMS
+from scvi_xmodal.module._uncertainty import UncertaintyMixin
 from scvi_xmodal.nn import Discriminator, Translator, discriminator_loss
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Path = tuple[str, str]
 """Source and target of one decoding."""
 
 
-class ButterflyVAE(BaseModuleClass):
+class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
     r"""Encoders, a variational translator, decoders and discriminators.
 
     .. math::
@@ -295,9 +296,13 @@ class ButterflyVAE(BaseModuleClass):
             Latents to decode, of shape (n_cells, n_latent); by default the posterior means.
         """
         z = self.latent(source, counts).mean if z is None else z
-        decoder = self.decoders[target]
-        hidden = decoder(self.translator.decode(target, z), batch)
-        return decoder.likelihood.predict(hidden, total)
+        return self._likelihood(target).predict(self._hidden(target, z, batch), total)
+
+    def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
+        return self.decoders[target](self.translator.decode(target, z), batch)
+
+    def _likelihood(self, target: str) -> Any:
+        return self.decoders[target].likelihood
 
     @torch.inference_mode()
     def predict_depth(self, counts: SparseRows, source: str, target: str) -> torch.Tensor:

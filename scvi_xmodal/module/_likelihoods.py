@@ -99,6 +99,15 @@ class Likelihood(nn.Module, ABC):
             Totals to predict at, of shape (n_cells,); by default the training median.
         """
 
+    @abstractmethod
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return mean and variance of what is measured, (n_cells, n_features), as `predict` does.
+
+        The variance is ``None`` where the loss, such as squared errors, implies none.
+        """
+
 
 class NegativeBinomial(Likelihood):
     r"""Negative binomial counts with one dispersion a gene.
@@ -144,6 +153,13 @@ class NegativeBinomial(Likelihood):
         mean = F.softmax(self.outputs(hidden), dim=1) * total[:, None]
         at_median = mean * (self.median_total / total)[:, None]
         return {"X": expected_log1p(at_median, self._expected_log1p_table()), "mean": mean}
+
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        total = self.median_total.expand(hidden.shape[0]) if total is None else total
+        mean = F.softmax(self.outputs(hidden), dim=1) * total[:, None]
+        return mean, mean + mean.square() / self.log_theta.exp()
 
     def _expected_log1p_table(self) -> torch.Tensor:
         """Return the table for the dispersions as they are, made anew when they change."""
@@ -191,6 +207,12 @@ class Bernoulli(Likelihood):
             logits += self._offset(total)[:, None]
         return {"X": logits.sigmoid_()}  # in place: at 100,000 peaks a second matrix costs time
 
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        mean = self.predict(hidden, total)["X"]
+        return mean, mean * (1 - mean)
+
     def _offset(self, depth: torch.Tensor) -> torch.Tensor:
         return torch.log(depth.clamp(min=1) / self.median_total)
 
@@ -225,6 +247,11 @@ class TfIdfBernoulli(Likelihood):
         self, hidden: torch.Tensor, total: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
         return {"X": torch.sigmoid(self.outputs(hidden))}
+
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.predict(hidden)["X"], None
 
 
 class Normal(Likelihood):
@@ -265,6 +292,11 @@ class Normal(Likelihood):
         mean = torch.expm1(x)
         scale = 1.0 if total is None else (total / self.median_total)[:, None]
         return {"X": x, "mean": mean * scale}
+
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.outputs(hidden), None
 
 
 LIKELIHOODS: dict[LikelihoodName, type[Likelihood]] = {
