@@ -110,6 +110,7 @@ MODELS = {
     "butterfly_c": Model("Butterfly-C", f"{_OURS}:butterfly_c", _ALL),
     "preset": Model('Butterfly, preset="scbutterfly"', f"{_OURS}:preset", _ALL),
     "babel": Model("Babel", f"{_OURS}:babel", _ATAC),
+    "polarbear": Model("Polarbear", f"{_OURS}:polarbear", _ATAC),
     "wheel": Model("scbutterfly 0.0.9 (published wheel)", "_accuracy_wheel:wheel", _ATAC),
     "multivi": Model("MULTIVI", "_accuracy_scvi:multivi", _ATAC),
     "totalvi": Model("TOTALVI", "_accuracy_scvi:totalvi", _PROTEIN[:1]),

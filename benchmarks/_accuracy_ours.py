@@ -115,6 +115,14 @@ def babel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedBabe
     return FittedBabel(model, task)
 
 
+def polarbear(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedModel:
+    """Train Polarbear, by default as it comes; all cells of the comparison are paired."""
+    xm.model.Polarbear.setup_mudata(task.training)
+    model = xm.model.Polarbear(task.training, **init)
+    model.train(split=task.split, **{**QUIET, **train})
+    return FittedModel(model, task)
+
+
 def _pairing(name: str) -> Any:
     found = getattr(xm.pairing, name, None)
     if found is None:

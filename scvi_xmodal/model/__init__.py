@@ -6,5 +6,6 @@ from scvi_xmodal.model._babel import Babel
 from scvi_xmodal.model._butterfly import Butterfly
 from scvi_xmodal.model._files import read_manifest
 from scvi_xmodal.model._hub import to_hub
+from scvi_xmodal.model._polarbear import Polarbear
 
-__all__ = ["Babel", "Butterfly", "read_manifest", "to_hub"]
+__all__ = ["Babel", "Butterfly", "Polarbear", "read_manifest", "to_hub"]

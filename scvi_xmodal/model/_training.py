@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal.data import Pairs, RowReader
+    from scvi_xmodal.model._cells import TrainingCells
     from scvi_xmodal.module import ModalitySpec
     from scvi_xmodal.train import Phase
 
@@ -75,7 +76,7 @@ class TrainingMixin(PairingMixin):
         if self.adata is None:
             raise ValueError("The model was loaded without data: load it with adata=... to train.")
         stopping, trainer_kwargs = taken_stopping(early_stopping, trainer_kwargs)
-        check_plan_kwargs(plan_kwargs)
+        self._check_plan_kwargs(plan_kwargs)
         run = Run(checkpoint_dir, resume=resume)
         readers = self._training_readers()
         options = dict(datasplitter_kwargs or {})
@@ -90,18 +91,20 @@ class TrainingMixin(PairingMixin):
         validation_pairs = self._validation_pairs(validation_pairs, cells)
         codes = self._batch_codes(self._training_obs())
         options = {key: value for key, value in options.items() if key not in _SPLIT_OPTIONS}
+        batch = None if codes is None else cells.by_own_row(codes)
+        parts = [self._phase_cells(phase, cells, pairs, validation_pairs) for phase in phases]
         splitters = [
             self._data_splitter_cls(
                 self.adata_manager,
                 {key: readers[key] for key in phase.modalities},
-                split=split,
-                pairs=pairs,
-                validation_pairs=validation_pairs,
-                batch=None if codes is None else cells.by_own_row(codes),
+                split=own_split,
+                pairs=own_pairs,
+                validation_pairs=own_validation,
+                batch=batch,
                 batch_size=batch_size,
                 **options,
             )
-            for phase in phases
+            for phase, (own_split, own_pairs, own_validation) in zip(phases, parts, strict=True)
         ]
         plans = [self._plan_kwargs(phase, plan_kwargs) for phase in phases]
         run.open(run_identity(self, readers, split, (pairs, validation_pairs), settings), split)
@@ -161,6 +164,20 @@ class TrainingMixin(PairingMixin):
         self.is_trained_ = is_useful
         self.statistics_fitted_ = self.statistics_fitted_ or is_useful
         self.module.eval()
+
+    def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
+        """Raise if no plan of the model's phases knows a keyword."""
+        check_plan_kwargs(given)
+
+    def _phase_cells(
+        self,
+        phase: Phase,
+        cells: TrainingCells,
+        pairs: Pairs | None,
+        validation_pairs: Pairs | None,
+    ) -> tuple[Split, Pairs | None, Pairs | None]:
+        """Return the split and pairs of a phase; models that train on parts give others."""
+        return cells.split, pairs, validation_pairs
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the training plan's keywords for a phase; models add their own."""

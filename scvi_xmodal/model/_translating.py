@@ -200,12 +200,14 @@ class TranslatingMixin:
                 total = module.predict_depth(counts, request.source, request.target)
             batch = request.batch
             codes = None if batch is None else torch.from_numpy(batch[rows]).to(device)
+            own = self._encoder_inputs(request.query.obs, rows)
             layers = module.translate(
                 counts,
                 request.source,
                 request.target,
                 batch=codes,
                 total=total,
+                **own,
                 **request.network,
             )
             if position is not None:
@@ -256,12 +258,16 @@ class TranslatingMixin:
         for start in range(0, query.n_obs, batch_size):
             rows = slice(start, min(start + batch_size, query.n_obs))
             counts = to_device(query.reader.sparse_rows(rows), self.device)
-            qz = self.module.latent(modality, counts)
+            qz = self.module.latent(modality, counts, **self._encoder_inputs(query.obs, rows))
             means.append(qz.mean.cpu().numpy())
             variances.append(qz.variance.cpu().numpy())
         if return_dist:
             return np.concatenate(means), np.concatenate(variances)
         return np.concatenate(means)
+
+    def _encoder_inputs(self, obs: pd.DataFrame, rows: slice) -> dict[str, torch.Tensor]:
+        """Return what else a model's encoders are told of some cells; by default nothing."""
+        return {}
 
     def _query(
         self,

@@ -8,6 +8,8 @@ from scvi_xmodal.module._butterfly import ButterflyVAE
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._likelihoods import LIKELIHOODS
 from scvi_xmodal.module._nets import Decoder, Encoder
+from scvi_xmodal.module._polarbear import POLARBEAR_DEFAULTS, PolarbearVAE
+from scvi_xmodal.module._polarbear_nets import BatchShares
 from scvi_xmodal.module._protein_head import ProteinHead
 from scvi_xmodal.module._spec import KIND_DEFAULTS, KindDefaults, ModalitySpec
 from scvi_xmodal.module._standardize import Standardize, StandardScores, standard_scores
@@ -18,10 +20,12 @@ __all__ = [
     "BABEL_DEFAULTS",
     "KIND_DEFAULTS",
     "LIKELIHOODS",
+    "POLARBEAR_DEFAULTS",
     "PUBLISHED",
     "TRANSFORMS",
     "Architecture",
     "BabelAE",
+    "BatchShares",
     "ButterflyVAE",
     "Decoder",
     "DepthPredictor",
@@ -29,6 +33,7 @@ __all__ = [
     "FeatureStatistics",
     "KindDefaults",
     "ModalitySpec",
+    "PolarbearVAE",
     "ProteinHead",
     "StandardScores",
     "Standardize",

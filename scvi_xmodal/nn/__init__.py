@@ -14,6 +14,7 @@ from scvi_xmodal.nn._prelu import BlockedDense, NormPReLU
 from scvi_xmodal.nn._softplus import softplus_sum
 from scvi_xmodal.nn._sparse import SparseRows
 from scvi_xmodal.nn._translator import Translator
+from scvi_xmodal.nn._zero_inflated import zero_inflation
 
 __all__ = [
     "BlockedDense",
@@ -32,4 +33,5 @@ __all__ = [
     "expected_log1p_table",
     "negative_binomial_kernel",
     "softplus_sum",
+    "zero_inflation",
 ]

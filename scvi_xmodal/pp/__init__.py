@@ -10,6 +10,7 @@ from scvi_xmodal.pp._clr import clr
 from scvi_xmodal.pp._features import select_features
 from scvi_xmodal.pp._filter_cells import filter_cells_by_genes
 from scvi_xmodal.pp._filter_peaks import filter_peaks
+from scvi_xmodal.pp._join_single_assay import join_single_assay
 from scvi_xmodal.pp._liftover import LiftoverReport, liftover
 from scvi_xmodal.pp._merge_peaks import merge_overlapping_peaks, union_peaks
 from scvi_xmodal.pp._repool import repool_peaks
@@ -29,6 +30,7 @@ __all__ = [
     "filter_peaks",
     "fit_tfidf",
     "inverse_tfidf",
+    "join_single_assay",
     "liftover",
     "merge_overlapping_peaks",
     "repool_peaks",

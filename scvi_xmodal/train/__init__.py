@@ -12,6 +12,7 @@ from scvi_xmodal.train._checkpoint import (
     read_checkpoint,
     set_random_state,
 )
+from scvi_xmodal.train._elbo import ElboPlan, check_elbo_kwargs
 from scvi_xmodal.train._head import HEAD_LOSSES, HeadLoss, HeadPlan, fit_head
 from scvi_xmodal.train._history import extend_history, history_from_plain, plain_history
 from scvi_xmodal.train._paths import PathsPlan
@@ -25,6 +26,7 @@ __all__ = [
     "MONITOR",
     "AdversarialPathsPlan",
     "CheckpointFile",
+    "ElboPlan",
     "EpochCheckpoints",
     "HeadLoss",
     "HeadPlan",
@@ -36,6 +38,7 @@ __all__ = [
     "RestoreBest",
     "StopOnNaN",
     "Stopping",
+    "check_elbo_kwargs",
     "check_plan_kwargs",
     "extend_history",
     "fit_head",

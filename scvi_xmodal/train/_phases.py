@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._memory import memory_advice
@@ -40,6 +40,8 @@ class Phase:
     monitor
         Metric of the validation cells that early stopping, the kept epoch and a plateau
         schedule go by.
+    plan
+        Class of the training plan; by default that of paths, adversarial or not.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Phase:
     max_epochs: int
     adversarial: bool = False
     monitor: str = MONITOR
+    plan: type[Any] | None = field(default=None, repr=False)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -102,7 +105,7 @@ def run_phase(
     Interrupted
         At Ctrl-C. The weights are those of the best epoch so far.
     """
-    plan_class = AdversarialPathsPlan if phase.adversarial else PathsPlan
+    plan_class = phase.plan or (AdversarialPathsPlan if phase.adversarial else PathsPlan)
     plan_kwargs = {"lr_scheduler_metric": phase.monitor, **plan_kwargs}
     if not splitter.n_val:
         plan_kwargs["reduce_lr_on_plateau"] = False  # no plateau is seen without them

@@ -1,0 +1,303 @@
+"""Polarbear: single-assay cells teach the autoencoders, paired cells the translation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from scvi_xmodal.data import Pairs, ReaderBlocks, Split
+from scvi_xmodal.model._base import CrossModalModel
+from scvi_xmodal.model._setup import specs_from_registry
+from scvi_xmodal.model._training import TrainingMixin
+from scvi_xmodal.module import POLARBEAR_DEFAULTS, PolarbearVAE, feature_statistics
+from scvi_xmodal.train import ElboPlan, Phase, check_elbo_kwargs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mudata import MuData
+    from numpy.typing import NDArray
+
+    from scvi_xmodal.data import PairedDataSplitter, RowReader
+    from scvi_xmodal.model._cells import TrainingCells
+    from scvi_xmodal.model._resuming import Run
+
+_PATIENCE = 30
+_FEWEST_PAIRS = 2
+
+
+class Polarbear(TrainingMixin, CrossModalModel):
+    """Semi-supervised translation: autoencoders of all cells, translators of the paired ones.
+
+    Each modality has a variational autoencoder, trained on every cell that was measured in it,
+    paired or not; then a linear map between the latents is trained for each direction on the
+    paired cells, through the frozen decoder on the target's likelihood (Zhang et al., RECOMB
+    2022). Batches are covariates of encoders and decoders. It is written in Pyro.
+
+    Parameters
+    ----------
+    adata
+        MuData that :meth:`setup_mudata` registered.
+    registry
+        Registry of a saved model; used by :meth:`load`.
+    n_latent
+        Size of each modality's latent.
+    n_hidden
+        Units of the layer next to the latent.
+    dropout_rate
+        Dropout after each layer.
+    gene_likelihood
+        ``"nb"``, or ``"zinb"`` as published.
+
+    Examples
+    --------
+    >>> import scvi_xmodal as xm
+    >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30, atac_density=0.3)
+    >>> xm.model.Polarbear.setup_mudata(mdata)
+    >>> model = xm.model.Polarbear(mdata, n_latent=8)
+    >>> model.train(max_epochs=1, translator_epochs=1, enable_progress_bar=False)
+    >>> model.translate(mdata["atac"], source="atac", target="rna").shape
+    (60, 20)
+    """
+
+    _module_cls = PolarbearVAE
+
+    def __init__(
+        self,
+        adata: MuData | None = None,
+        registry: dict[str, Any] | None = None,
+        *,
+        n_latent: int = 25,
+        n_hidden: int = 128,
+        dropout_rate: float = 0.1,
+        gene_likelihood: str = "nb",
+    ):
+        super().__init__(adata, registry)
+        _check_choices(n_latent, n_hidden, dropout_rate, gene_likelihood)
+        specs = specs_from_registry(self.registry_, POLARBEAR_DEFAULTS)
+        self.specs = {spec.key: spec for spec in specs}
+        self.module = self._module_cls(
+            specs,
+            n_latent=n_latent,
+            n_hidden=n_hidden,
+            dropout_rate=dropout_rate,
+            n_batch=len(self._batch_names),
+            zero_inflated=gene_likelihood == "zinb",
+        )
+        self.statistics_fitted_ = False
+        self._finish_init(locals())
+
+    @classmethod
+    def setup_mudata(cls, mdata: MuData, *args: Any, **kwargs: Any) -> None:
+        """Register the raw counts of modalities that share some of their cells, or all.
+
+        As :meth:`Butterfly.setup_mudata`, but that cells may lack a modality: ``pairing`` is
+        ``"unpaired"`` unless said otherwise, and cells of the same name are the paired ones. With
+        ``batch_key`` the column must then stand in ``mdata.obs``. Single-assay experiments are
+        joined to a paired one by :func:`scvi_xmodal.pp.join_single_assay`.
+
+        Parameters
+        ----------
+        mdata
+            MuData with raw counts.
+        *args, **kwargs
+            As of :meth:`Butterfly.setup_mudata`.
+        """
+        kwargs.setdefault("pairing", "unpaired")
+        super().setup_mudata(mdata, *args, **kwargs)
+
+    def train(
+        self,
+        max_epochs: int = 200,
+        *,
+        translator_epochs: int = 200,
+        split: Split | None = None,
+        train_size: float | None = None,
+        validation_size: float | None = None,
+        batch_size: int = 64,
+        early_stopping: bool = True,
+        plan_kwargs: Mapping[str, Any] | None = None,
+        datasplitter_kwargs: Mapping[str, Any] | None = None,
+        checkpoint_dir: str | Path | None = None,
+        resume: bool = False,
+        **trainer_kwargs: Any,
+    ) -> None:
+        """Train each modality's autoencoder, then each direction's translator.
+
+        All phases share one split of the cells, of which each takes those that it can use: an
+        autoencoder those with its modality, a translator those with both. Where no validation
+        cell is paired, translators are trained for all their epochs. Statistics are fitted on
+        the training cells, once, when the model is first trained.
+
+        Parameters
+        ----------
+        max_epochs
+            Longest training of each autoencoder.
+        translator_epochs
+            Longest training of each translator.
+        split
+            Rows of the training, validation and test cells, as from
+            :func:`scvi_xmodal.pp.split`; by default drawn by the sizes.
+        train_size, validation_size
+            Shares of the cells when no split is given; by default .9 and the rest.
+        batch_size
+            Cells in a minibatch.
+        early_stopping
+            Whether to stop a phase when its validation loss no longer falls and to restore its
+            best epoch.
+        plan_kwargs
+            Keywords of :class:`~scvi_xmodal.train.ElboPlan`: ``lr``, ``max_kl_weight``,
+            ``n_epochs_kl_warmup``, ``weight_decay``, ``max_grad_norm``, ...
+        datasplitter_kwargs
+            Keywords of :class:`~scvi_xmodal.data.PairedDataSplitter`.
+        checkpoint_dir, resume
+            Where to keep a checkpoint of each epoch, and whether to go on from it, as in
+            :meth:`Butterfly.train`.
+        **trainer_kwargs
+            Keywords of :class:`scvi.train.Trainer`: ``accelerator``, ``devices``,
+            ``early_stopping_patience``, ``enable_progress_bar``, ...
+
+        Raises
+        ------
+        ValueError
+            If no training cell is paired, the split does not fit the data, there are too few
+            cells, a loss is NaN, or the checkpoint is of another training.
+        """
+        for name, value in (("max_epochs", max_epochs), ("translator_epochs", translator_epochs)):
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} must be a whole number above 0, got {value!r}.")
+        trainer_kwargs.setdefault("early_stopping_patience", _PATIENCE)
+        self._train_phases(
+            self._phases(int(max_epochs), int(translator_epochs)),
+            split=split,
+            pairs=None,
+            sizes=(train_size, validation_size),
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+            plan_kwargs=plan_kwargs,
+            datasplitter_kwargs=datasplitter_kwargs,
+            trainer_kwargs=trainer_kwargs,
+            checkpoint_dir=checkpoint_dir,
+            resume=resume,
+        )
+
+    def _phases(self, max_epochs: int, translator_epochs: int) -> list[Phase]:
+        own = {f"vae_{key}": ((key, key), max_epochs) for key in self.specs}
+        across = {
+            f"{s}_to_{t}": ((s, t), translator_epochs) for s, t in self.module.paths if s != t
+        }
+        return [
+            Phase(name, (path,), epochs, monitor="validation_loss", plan=ElboPlan)
+            for name, (path, epochs) in {**own, **across}.items()
+        ]
+
+    def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
+        check_elbo_kwargs(given)
+
+    def _training_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> None:
+        """Raise unless each direction has paired training cells; phases make their pairs."""
+        for source, target in self.module.paths:
+            n_paired = _measured(cells, (source, target))[cells.split.train].sum()
+            if n_paired < _FEWEST_PAIRS:
+                raise ValueError(
+                    f"{n_paired} training cells were measured in both {source!r} and {target!r}; "
+                    f"at least {_FEWEST_PAIRS} must be, for translation is learned from them. "
+                    "Cells are paired where modalities share obs_names. Experiments that share "
+                    "no cell can be trained on within labels: "
+                    "xm.model.Butterfly.from_unpaired(rna, atac, label_key)."
+                )
+
+    def _validation_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> None:
+        """Leave it to the phases."""
+
+    def _phase_cells(
+        self,
+        phase: Phase,
+        cells: TrainingCells,
+        pairs: Pairs | None,
+        validation_pairs: Pairs | None,
+    ) -> tuple[Split, Pairs | None, Pairs | None]:
+        keys, measured = phase.modalities, _measured(cells, phase.modalities)
+        of = cells.split
+        parts = [rows[measured[rows]] for rows in (of.train, of.validation, of.test)]
+        train, validation = (
+            Pairs({key: cells.own[key][rows] for key in keys}) for rows in parts[:2]
+        )
+        return Split(*parts), train, validation if len(validation) else None
+
+    def _fit_statistics(
+        self,
+        readers: Mapping[str, RowReader],
+        rows: Mapping[str, NDArray[np.int64]],
+        pairs: Mapping[str, NDArray[np.int64]] | None,
+    ) -> None:
+        statistics = {
+            key: feature_statistics(
+                ReaderBlocks(reader, rows[key]), n_features=self.specs[key].n_features
+            )
+            for key, reader in readers.items()
+        }
+        # each registered cell's number among a modality's training cells, -1 where it is none
+        number, registered = {}, {}
+        for key, own in ((key, self._own_rows(key)) for key in self.specs):
+            place = np.full(readers[key].n_rows + 1, -1)
+            place[rows[key]] = np.arange(rows[key].size)
+            number[key] = place[own]  # of row -1 the last place, which no row has
+            registered[key] = np.empty(rows[key].size, dtype=np.int64)
+            registered[key][number[key][number[key] >= 0]] = np.flatnonzero(number[key] >= 0)
+        both = {
+            (s, t): np.flatnonzero((number[s] >= 0) & (number[t] >= 0))
+            for s, t in self.module.paths
+        }
+        codes = self._batch_codes(self._training_obs())
+        self.module.fit_statistics(
+            statistics,
+            pairs={(s, t): (number[s][cells], number[t][cells]) for (s, t), cells in both.items()},
+            batches=None if codes is None else {k: codes[v] for k, v in registered.items()},
+        )
+
+    def _run_phases(
+        self,
+        run: Run,
+        phases: Sequence[tuple[Phase, PairedDataSplitter, dict[str, Any]]],
+        options: Mapping[str, Any],
+    ) -> None:
+        super()._run_phases(run, phases, options)
+        # the runner leaves the last phase's cells, which are not all that were trained on
+        parts = [splitter.split() for _, splitter, _ in phases]
+        train = np.unique(np.concatenate([part.train for part in parts]))
+        validation = np.unique(np.concatenate([part.validation for part in parts]))
+        rest = np.setdiff1d(np.arange(self.adata.n_obs), np.concatenate([train, validation]))
+        self.train_indices, self.validation_indices, self.test_indices = train, validation, rest
+
+    def _encoder_inputs(self, obs: pd.DataFrame, rows: slice) -> dict[str, torch.Tensor]:
+        """Return the cells' own batches, -1 where the model does not know them."""
+        key = self._batch_key()
+        if key is None:
+            return {}
+        codes = np.full(len(obs.iloc[rows]), -1)
+        if key in obs:
+            values = pd.Index(obs[key].iloc[rows].to_numpy(dtype=object), dtype=object)
+            codes = pd.Index(self._batch_names, dtype=object).get_indexer(values)
+        return {"own_batch": torch.from_numpy(codes.astype(np.int64)).to(self.device)}
+
+
+def _measured(cells: TrainingCells, keys: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which registered cells were measured in all of some modalities, (n_obs,)."""
+    return np.all([cells.own[key] >= 0 for key in keys], axis=0)
+
+
+def _check_choices(
+    n_latent: int, n_hidden: int, dropout_rate: float, gene_likelihood: str
+) -> None:
+    if gene_likelihood not in ("nb", "zinb"):
+        raise ValueError(f"gene_likelihood={gene_likelihood!r} is unknown; it is 'nb' or 'zinb'.")
+    for name, value in (("n_latent", n_latent), ("n_hidden", n_hidden)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value!r}.")
+    if not 0 <= dropout_rate < 1:
+        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate!r}.")

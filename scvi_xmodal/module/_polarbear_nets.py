@@ -1,0 +1,190 @@
+"""Polarbear's encoder and decoder: batches enter both, layer norms between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from pyro import distributions as dist
+from torch import nn
+
+from scvi_xmodal.module._polarbear_likelihoods import POLARBEAR_LIKELIHOODS
+from scvi_xmodal.nn import BlockedSparseLinear, Mask
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scvi_xmodal.module._spec import ModalitySpec
+    from scvi_xmodal.nn import SparseRows
+
+_LOG_VARIANCE = (-12.0, 6.0)
+
+
+class BatchShares(nn.Module):
+    r"""Turn batch codes into the covariate that networks are given.
+
+    A batch that the modality was trained in is its one-hot vector. Any other (a query's, of an
+    experiment that nobody has seen, or one that measured only the other modality) has no weights
+    of its own: such a cell takes the shares that the batches had of the training cells, which is
+    the average of the batches' effects. Polarbear's code has no such cells.
+
+    Parameters
+    ----------
+    n_batch
+        Number of batches; below 2 there is no covariate.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from scvi_xmodal.module import BatchShares
+    >>> batches = BatchShares(3)
+    >>> batches.fit(np.array([0, 0, 0, 1]))
+    >>> batches(torch.tensor([1, 2, -1]))
+    tensor([[0.0000, 1.0000, 0.0000],
+            [0.7500, 0.2500, 0.0000],
+            [0.7500, 0.2500, 0.0000]])
+    """
+
+    shares: torch.Tensor
+
+    def __init__(self, n_batch: int):
+        super().__init__()
+        self.n_batch = n_batch if n_batch > 1 else 0
+        self.register_buffer("shares", torch.full((self.n_batch,), 1 / max(self.n_batch, 1)))
+
+    def fit(self, codes: np.ndarray) -> None:
+        """Count the training cells of each batch, from their codes of shape (n_cells,)."""
+        counts = torch.bincount(torch.from_numpy(codes), minlength=self.n_batch)
+        self.shares.copy_(counts / counts.sum().clamp(min=1))
+
+    def forward(self, codes: torch.Tensor | None) -> torch.Tensor | None:
+        """Map codes of shape (n_cells,), -1 where unknown, to (n_cells, n_batch)."""
+        if not self.n_batch or codes is None:
+            return None
+        codes = codes.view(-1)
+        known = (codes >= 0) & (self.shares[codes.clamp(min=0)] > 0)
+        own = nn.functional.one_hot(codes.clamp(min=0), self.n_batch).to(self.shares.dtype)
+        return torch.where(known[:, None], own, self.shares)
+
+
+class NormedLayer(nn.Sequential):
+    """Linear layer, layer norm, LeakyReLU and dropout; without inputs, without the linear.
+
+    Layer norm, as published, sees one cell: minibatches of one experiment do no harm.
+    """
+
+    def __init__(self, n_input: int | None, n_output: int, *, dropout_rate: float):
+        first = nn.Identity() if n_input is None else nn.Linear(n_input, n_output)
+        super().__init__(
+            first, nn.LayerNorm(n_output), nn.LeakyReLU(0.01), nn.Dropout(dropout_rate)
+        )
+
+
+class PolarbearEncoder(nn.Module):
+    r"""Transformed counts and batch to the posterior of the latent.
+
+    .. math:: q(z \mid x, b) = N(\mu(x, b), \sigma^2(x, b))
+
+    Parameters
+    ----------
+    spec
+        The modality.
+    n_latent
+        Size of the latent.
+    n_hidden
+        Units of the second layer.
+    n_batch
+        Number of batches.
+    dropout_rate
+        Dropout after each layer.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        *,
+        n_latent: int,
+        n_hidden: int,
+        n_batch: int = 0,
+        dropout_rate: float = 0.1,
+    ):
+        super().__init__()
+        settings = spec.settings
+        n_first = settings.n_hidden * len(spec.blocks)
+        self.batches = BatchShares(n_batch)
+        self.mask = Mask(settings.mask_rate)
+        self.first: nn.Module
+        if settings.sparse_input:
+            self.first = BlockedSparseLinear(spec.blocks, settings.n_hidden)
+        else:
+            self.first = nn.Linear(spec.n_features, n_first)
+        n_covariates = self.batches.n_batch
+        self.covariate = nn.Linear(n_covariates, n_first, bias=False) if n_covariates else None
+        self.norm = NormedLayer(None, n_first, dropout_rate=dropout_rate)
+        self.second = NormedLayer(n_first, n_hidden, dropout_rate=dropout_rate)
+        self.mean = nn.Linear(n_hidden, n_latent)
+        self.log_variance = nn.Linear(n_hidden, n_latent)
+
+    def forward(
+        self, x: SparseRows | torch.Tensor, batch: torch.Tensor | None = None
+    ) -> dist.Normal:
+        """Return q(z) of shape (n_cells, n_latent) for inputs (n_cells, n_features)."""
+        hidden = self.first(self.mask(x))
+        if self.covariate is not None:
+            codes = hidden.new_full((len(hidden),), -1).long() if batch is None else batch
+            hidden = hidden + self.covariate(self.batches(codes))
+        hidden = self.second(self.norm(hidden))
+        log_variance = self.log_variance(hidden).clamp(*_LOG_VARIANCE)
+        return dist.Normal(self.mean(hidden), torch.exp(0.5 * log_variance))
+
+
+class PolarbearDecoder(nn.Module):
+    """Latent and batch to the hidden units of a likelihood.
+
+    Parameters
+    ----------
+    spec
+        The modality.
+    n_latent
+        Size of the latent.
+    n_hidden
+        Units of the first layer.
+    n_batch
+        Number of batches.
+    dropout_rate
+        Dropout after each layer.
+    zero_inflated
+        Whether RNA's zeros are inflated.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        *,
+        n_latent: int,
+        n_hidden: int,
+        n_batch: int = 0,
+        dropout_rate: float = 0.1,
+        zero_inflated: bool = False,
+    ):
+        super().__init__()
+        self.batches = BatchShares(n_batch)
+        n_input = n_latent + self.batches.n_batch
+        n_last = spec.settings.n_hidden * len(spec.blocks)
+        self.hidden = nn.Sequential(
+            NormedLayer(n_input, n_hidden, dropout_rate=dropout_rate),
+            NormedLayer(n_hidden, n_last, dropout_rate=dropout_rate),
+        )
+        self.likelihood = POLARBEAR_LIKELIHOODS[spec.kind](
+            spec, n_batch=self.batches.n_batch, zero_inflated=zero_inflated
+        )
+
+    def forward(
+        self, z: torch.Tensor, batch: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Map latents (n_cells, n_latent) to hidden units, and batches to their covariate."""
+        if not self.batches.n_batch:
+            return self.hidden(z), None
+        codes = z.new_full((len(z),), -1).long() if batch is None else batch
+        shares = self.batches(codes)
+        return self.hidden(torch.cat([z, shares], dim=1)), shares

@@ -1,0 +1,275 @@
+"""Polarbear as users hold it: single-assay cells, files, other models in the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pyro
+import pytest
+import scvi
+from mudata import MuData
+from scipy import sparse
+
+import scvi_xmodal as xm
+from scvi_xmodal.data import Split
+from scvi_xmodal.datasets._mudata import own_columns_only
+from scvi_xmodal.model import Polarbear
+from scvi_xmodal.train import ElboPlan
+
+SMALL = {"n_latent": 4, "n_hidden": 16}
+QUICK = {"max_epochs": 2, "translator_epochs": 2, "enable_progress_bar": False}
+SPLIT = Split(range(40), range(40, 50), range(50, 60))
+
+
+def _trained(mdata, *, split=SPLIT, batch_key=None, train=None, **options) -> Polarbear:
+    scvi.settings.seed = 0
+    Polarbear.setup_mudata(mdata, batch_key=batch_key)
+    model = Polarbear(mdata, **{**SMALL, **options})
+    model.train(split=split, **{**QUICK, **(train or {})})
+    return model
+
+
+def _translated(model, query, source="atac", target="rna", **options) -> np.ndarray:
+    return model.translate(query, source=source, target=target, **options).X
+
+
+@pytest.fixture
+def joined(simulate):
+    """40 paired cells of batch 0, then 20 of RNA alone in batch 1; no ATAC cell of batch 1."""
+    mdata = simulate(n_batches=2)
+    for part in mdata.mod.values():
+        part.obs["lane"] = np.where(np.arange(60) < 40, "paired", "single")
+    return xm.pp.join_single_assay(
+        mdata[:40].copy(), rna=mdata["rna"][40:].copy(), obs_keys=["lane"]
+    )
+
+
+class TestContract:
+    @pytest.mark.parametrize("gene_likelihood", ["nb", "zinb"])
+    def test_both_ways_from_one_modality(self, mdata, gene_likelihood):
+        model = _trained(mdata, gene_likelihood=gene_likelihood)
+        rna = model.translate(mdata["atac"][50:].copy(), source="atac", target="rna")
+        assert rna.shape == (10, 18)
+        assert (rna.layers["mean"] > 0).all()
+        assert (rna.X <= np.log1p(rna.layers["mean"]) + 1e-5).all()
+        atac = model.translate(
+            mdata["rna"][50:].copy(), source="rna", target="atac", depth="predicted"
+        )
+        assert atac.shape == (10, 36)
+        assert ((atac.X > 0) & (atac.X < 1)).all()
+        assert atac.obs["predicted_depth"].between(1, 36).all()
+        assert atac.uns["scvi_xmodal"]["model"] == "Polarbear"
+        mean, variance = model.get_latent_representation(modality="atac", return_dist=True)
+        assert mean.shape == variance.shape == (60, 4)
+
+    def test_history_has_every_phase(self, mdata):
+        history = _trained(mdata).history
+        for phase in ("vae_rna", "vae_atac", "rna_to_atac", "atac_to_rna"):
+            assert len(history[f"{phase}_validation_loss"]) == 2
+            assert np.isfinite(history[f"{phase}_elbo_train"].to_numpy()).all()
+
+    def test_three_modalities(self, simulate):
+        mdata = simulate(n_proteins=5)
+        model = _trained(mdata)
+        assert _translated(model, mdata["atac"], "atac", "protein").shape == (60, 5)
+        assert _translated(model, mdata["protein"], "protein", "atac").shape == (60, 36)
+
+    def test_translators_leave_the_autoencoders_alone(self, mdata):
+        model = _trained(mdata, train={"translator_epochs": 1})
+        scvi.settings.seed = 0
+        other = _trained(mdata, train={"translator_epochs": 5})
+        for (name, one), two in zip(
+            model.module.state_dict().items(), other.module.state_dict().values(), strict=True
+        ):
+            assert bool((one == two).all()) == ("translators" not in name), name
+
+    def test_dense_and_sparse_counts_are_the_same(self, mdata):
+        dense = mdata.copy()
+        for part in dense.mod.values():
+            part.X = part.X.toarray()
+        one, two = _trained(mdata), _trained(dense)
+        np.testing.assert_array_equal(
+            _translated(one, mdata["atac"]), _translated(two, dense["atac"])
+        )
+
+    def test_one_by_one_as_together(self, mdata):
+        model = _trained(mdata)
+        whole = _translated(model, mdata["atac"])
+        np.testing.assert_allclose(
+            _translated(model, mdata["atac"], batch_size=7), whole, rtol=1e-5, atol=1e-6
+        )
+
+
+class TestSingleAssayCells:
+    def test_each_phase_takes_the_cells_that_it_can_use(self, joined, monkeypatch):
+        seen = {}
+        step = ElboPlan.training_step
+
+        def spy(plan, batch, number):
+            seen.setdefault(plan.path, []).append(next(iter(batch.values())).n_rows)
+            return step(plan, batch, number)
+
+        monkeypatch.setattr(ElboPlan, "training_step", spy)
+        split = Split(np.r_[:35, 40:58], [35, 36, 37, 58])
+        model = _trained(joined, split=split, train={"max_epochs": 1, "translator_epochs": 1})
+        assert {path: sum(sizes) for path, sizes in seen.items()} == {
+            ("rna", "rna"): 53,
+            ("atac", "atac"): 35,
+            ("rna", "atac"): 35,
+            ("atac", "rna"): 35,
+        }
+        assert model.train_indices.tolist() == split.train.tolist()
+        assert model.validation_indices.tolist() == split.validation.tolist()
+        assert model.test_indices.tolist() == [38, 39, 59]
+
+    def test_a_batch_of_one_modality_only(self, joined):
+        model = _trained(joined, split=Split(range(60)), batch_key="lane")
+        single = joined["rna"][40:].copy()
+        single.obs["lane"] = "single"
+        own = _translated(model, single, "rna", "atac")
+        assert np.isfinite(own).all()
+        # no ATAC cell of that batch taught the decoder: it takes the batches' average instead
+        single.obs["lane"] = "paired"
+        assert not np.array_equal(own, _translated(model, single, "rna", "rna"))
+
+    def test_validation_cells_of_one_modality_only(self, joined):
+        model = _trained(joined, split=Split(range(40), range(40, 60)))
+        assert "vae_rna_validation_loss" in model.history
+        assert "vae_atac_validation_loss" not in model.history
+
+    def test_unknown_batches_can_be_translated_into_a_known_one(self, joined):
+        model = _trained(joined, split=Split(range(60)), batch_key="lane")
+        query = joined["atac"][:5].copy()
+        query.obs["lane"] = "never seen"
+        with pytest.raises(ValueError, match="never seen"):
+            _translated(model, query)
+        assert _translated(model, query, transform_batch="paired").shape == (5, 18)
+        del query.obs["lane"]
+        assert model.get_latent_representation(query, modality="atac").shape == (5, 4)
+
+    def test_no_paired_cell(self, simulate):
+        mdata = simulate()
+        parts = {"rna": mdata["rna"][:30].copy(), "atac": mdata["atac"][30:].copy()}
+        with own_columns_only():
+            apart = MuData(parts)
+        Polarbear.setup_mudata(apart)
+        with pytest.raises(ValueError, match="0 training cells.*both 'rna' and 'atac'"):
+            Polarbear(apart, **SMALL).train(split=Split(range(60)), **QUICK)
+
+    def test_no_paired_cell_among_the_training_cells(self, joined):
+        Polarbear.setup_mudata(joined)
+        atac = joined["atac"].obs_names
+        held_out = np.flatnonzero(joined.obs_names.isin(atac[:39]))
+        rest = np.setdiff1d(np.arange(60), held_out)
+        with pytest.raises(ValueError, match="too few|1 training cells"):
+            Polarbear(joined, **SMALL).train(split=Split(rest, held_out), **QUICK)
+
+
+class TestOthersInTheProcess:
+    def test_the_global_store_does_not_matter(self, mdata):
+        alone = _translated(_trained(mdata), mdata["atac"])
+        pyro.clear_param_store()
+        pyro.param("encoders.rna.mean.weight", 7.0 * pyro.distributions.Normal(0, 1).sample((3,)))
+        model = _trained(mdata)
+        np.testing.assert_array_equal(_translated(model, mdata["atac"]), alone)
+        assert list(pyro.get_param_store().keys()) == ["encoders.rna.mean.weight"]
+        pyro.clear_param_store()
+        np.testing.assert_array_equal(_translated(model, mdata["atac"]), alone)
+
+    def test_two_models_do_not_mix(self, mdata, simulate):
+        one = _trained(mdata)
+        before = _translated(one, mdata["atac"])
+        other = simulate(seed=3, n_genes=11)
+        two = _trained(other, n_latent=3)
+        np.testing.assert_array_equal(_translated(one, mdata["atac"]), before)
+        assert _translated(two, other["atac"]).shape == (60, 11)
+        one.train(split=SPLIT, **QUICK)
+        assert np.isfinite(_translated(one, mdata["atac"])).all()
+
+
+class TestFiles:
+    def test_another_process_translates_the_same(self, joined, tmp_path):
+        model = _trained(joined, split=Split(range(60)), batch_key="lane", gene_likelihood="zinb")
+        query = joined["atac"][:4].copy()
+        query.obs["lane"] = "paired"
+        query.write_h5ad(tmp_path / "query.h5ad")
+        pyro.param("left_over", 1.0 * pyro.distributions.Normal(0, 1).sample())
+        model.save(tmp_path / "model")
+        script = f"""
+            import numpy as np, pyro, scvi_xmodal as xm
+            model = xm.model.Polarbear.load({str(tmp_path / "model")!r}, adata=False)
+            rna = model.translate({str(tmp_path / "query.h5ad")!r}, source="atac", target="rna")
+            np.save({str(tmp_path / "rna.npy")!r}, rna.X)
+            assert not list(pyro.get_param_store().keys())
+        """
+        subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+        np.testing.assert_allclose(
+            np.load(tmp_path / "rna.npy"), _translated(model, query), rtol=1e-5
+        )
+        assert list(pyro.get_param_store().keys()) == ["left_over"]
+        pyro.clear_param_store()
+
+    def test_loads_with_its_data_and_trains_on(self, joined, tmp_path):
+        _trained(joined, split=Split(range(60)), batch_key="lane").save(tmp_path / "model")
+        model = Polarbear.load(tmp_path / "model", adata=joined)
+        model.train(split=Split(range(60)), **QUICK)
+        assert _translated(model, joined, "rna", "atac").shape == (60, 36)
+
+    def test_resumes(self, mdata, tmp_path):
+        whole = _trained(mdata, train={"checkpoint_dir": tmp_path / "whole"})
+        again = _trained(mdata, train={"checkpoint_dir": tmp_path / "whole", "resume": True})
+        np.testing.assert_array_equal(
+            _translated(whole, mdata["atac"]), _translated(again, mdata["atac"])
+        )
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"gene_likelihood": "poisson"}, "poisson"),
+            ({"n_latent": 0}, "n_latent must be at least 1"),
+            ({"dropout_rate": 1.0}, "dropout_rate"),
+        ],
+    )
+    def test_of_choices(self, mdata, options, match):
+        Polarbear.setup_mudata(mdata)
+        with pytest.raises(ValueError, match=match):
+            Polarbear(mdata, **options)
+
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"max_epochs": 0}, "max_epochs"),
+            ({"translator_epochs": 1.5}, "translator_epochs"),
+            ({"plan_kwargs": {"discriminator_lr": 1}}, "discriminator_lr"),
+            ({"batch_size": 1}, "batch_size"),
+            ({"split": Split(range(5))}, "too few"),
+        ],
+    )
+    def test_of_training(self, mdata, options, match):
+        Polarbear.setup_mudata(mdata)
+        with pytest.raises(ValueError, match=match):
+            Polarbear(mdata, **SMALL).train(**{**QUICK, **options})
+
+    def test_of_columns_that_do_not_cover_all_cells(self, joined):
+        joined.obs["lane"] = (
+            joined.obs["lane"].astype(object).where(joined.obs["lane"] == "paired")
+        )
+        with pytest.raises(ValueError, match="missing for 20 cells"):
+            Polarbear.setup_mudata(joined, batch_key="lane")
+
+
+@pytest.mark.filterwarnings("ignore:.*have no counts at all")
+def test_one_gene_one_chromosome_empty_cells(simulate):
+    mdata = simulate(n_genes=1, n_chromosomes=1)
+    for part in mdata.mod.values():
+        counts = sparse.lil_matrix(part.X)
+        counts[0] = 0
+        part.X = counts.tocsr()
+    model = _trained(mdata)
+    assert np.isfinite(_translated(model, mdata["atac"])).all()
+    assert np.isfinite(_translated(model, mdata["rna"], "rna", "atac")).all()

@@ -1,0 +1,75 @@
+"""Single-assay experiments joined to a paired one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from scvi_xmodal import datasets, pp
+from scvi_xmodal.data import rows_of_modality
+
+
+@pytest.fixture
+def mdata():
+    return datasets.synthetic(n_cells=30, n_genes=12, n_peaks=20, n_batches=2, atac_density=0.3)
+
+
+def test_rows_features_and_counts(mdata):
+    paired, others = mdata[:10].copy(), mdata[10:].copy()
+    rna = others["rna"][:, ::-1].copy()  # another order
+    atac = [others["atac"][:8].copy(), others["atac"][8:].copy()]
+    joined = pp.join_single_assay(paired, rna=rna, atac=atac, obs_keys=["batch"])
+    # cells of the same name that come from different experiments are different cells
+    assert joined.n_obs == 10 + 20 + 20
+    assert joined.obs_names[10] == others.obs_names[0]
+    assert joined.obs_names[30] == f"atac1:{others.obs_names[0]}"
+    assert (rows_of_modality(joined, "rna") >= 0).sum() == 30
+    assert (rows_of_modality(joined, "atac")[:10] >= 0).all()
+    assert (rows_of_modality(joined, "atac")[10:30] < 0).all()
+    assert joined["rna"].var_names.equals(mdata["rna"].var_names)
+    for key in ("rna", "atac"):
+        assert (joined[key].X != mdata[key].X).nnz == 0
+        assert sparse.issparse(joined[key].X)
+        assert list(joined[key].var.columns) == list(mdata[key].var.columns)
+    wanted = np.concatenate([mdata.obs["batch"], others.obs["batch"]]).astype(str)
+    assert joined.obs["batch"].astype(str).tolist() == wanted.tolist()
+
+
+def test_inputs_stay(mdata):
+    paired, rna = mdata[:10].copy(), mdata["rna"][5:].copy()
+    names = rna.obs_names.copy()
+    joined = pp.join_single_assay(paired, rna=rna)
+    assert joined.n_obs == 35
+    assert rna.obs_names.equals(names)
+    joined["rna"].X.data[:] = 9
+    assert (paired["rna"].X != mdata["rna"][:10].X).nnz == 0
+    assert (rna.X != mdata["rna"][5:].X).nnz == 0
+
+
+def test_nothing_to_join(mdata):
+    assert pp.join_single_assay(mdata).shape == mdata.shape
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"atac": lambda m: m["atac"][:, :15].copy()}, "lacks 5 of the 20.*pp.repool_peaks"),
+        ({"rna": lambda m: m["rna"][:, :11].copy()}, "lacks 1 of the 12.*pp.align_features"),
+        ({"rna": lambda m: m["rna"][:0].copy()}, "rna1 has no cells"),
+        ({"rna": lambda m: m["rna"][[0, 0]].copy()}, "appears twice in rna1"),
+        ({"rna": lambda m: [m["rna"].X]}, "rna1 must be an AnnData"),
+        ({"protein": lambda m: m["rna"].copy()}, "no protein modality"),
+        ({"rna": lambda m: m["rna"].copy(), "obs_keys": lambda m: ["lane"]}, "no column 'lane'"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_refusals(mdata, change, match):
+    arguments = {name: make(mdata) for name, make in change.items()}
+    with pytest.raises(ValueError, match=match):
+        pp.join_single_assay(mdata, **arguments)
+
+
+def test_refuses_what_is_no_mudata(mdata):
+    with pytest.raises(ValueError, match="must be a MuData"):
+        pp.join_single_assay(mdata["rna"], rna=mdata["rna"])
