@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata
 import pandas as pd
@@ -71,7 +71,7 @@ def join_single_assay(
     if not isinstance(mdata, MuData):
         raise ValueError(f"mdata must be a MuData, got {type(mdata).__name__}.")
     keys = find_modalities(mdata.mod)
-    given = {
+    given: dict[Any, list[AnnData]] = {
         kind: [own] if isinstance(own, AnnData) else list(own)
         for kind, own in (("rna", rna), ("atac", atac), ("protein", protein))
     }
@@ -87,10 +87,10 @@ def join_single_assay(
             known.update(own[-1].obs_names)
             columns.append(_columns(own[-1], obs_keys, name=name))
         parts[key] = _stacked(own)
-    for kind, others in given.items():
+    for left, others in given.items():
         if others:
             raise ValueError(
-                f"{kind}= was given, but mdata has no {kind} modality; it has {list(mdata.mod)}."
+                f"{left}= was given, but mdata has no {left} modality; it has {list(mdata.mod)}."
             )
     return _with_columns(parts, pd.concat(columns))
 

@@ -82,7 +82,11 @@ class ElboPlan(LowLevelPyroTrainingPlan):
         (self.path,) = paths
         self.adam = {"lr": lr, "weight_decay": weight_decay, "eps": eps}
         self.max_grad_norm = max_grad_norm
-        self.plateau = {"factor": lr_factor, "patience": lr_patience, "min_lr": lr_min}
+        self.plateau: dict[str, Any] = {
+            "factor": lr_factor,
+            "patience": lr_patience,
+            "min_lr": lr_min,
+        }
         self.reduce_lr_on_plateau = reduce_lr_on_plateau
         self.lr_scheduler_metric = lr_scheduler_metric
         self.train_sums, self.validation_sums = LossSums(), LossSums()
