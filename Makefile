@@ -2,12 +2,14 @@
 #   make demo    train on the bundled data, translate both ways, write demo/
 #   make test    run the whole test suite
 #   make docs    build the documentation into docs/_build/html, warnings are errors
+#   make tutorials    execute tutorials/ from scratch, outputs and all; TUTORIALS=1_quickstart for one
 #   make lint    style and format        make types    mypy        make clean    remove .venv and demo
 # PYTHON=python3.12 picks another interpreter; DEMO_ARGS=--quick shortens the demo.
 
 PYTHON ?= python3
 DEMO_ARGS ?=
 TEST_ARGS ?=
+TUTORIALS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -17,7 +19,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 BARS := $(if $(MAKE_TERMOUT),,-qq)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test docs lint types clean
+.PHONY: help install demo test docs tutorials lint types clean
 
 help:
 	@sed -n 's/^#  *//p' Makefile | sed -n '1,/clean/p'
@@ -52,6 +54,9 @@ $(DOCS_STAMP): $(STAMP)
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+tutorials: $(DOCS_STAMP)
+	$(BIN)/python tutorials/execute.py $(TUTORIALS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

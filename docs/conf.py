@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",  # formulas are drawn without a network
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
@@ -34,7 +35,7 @@ html_theme_options = {"show_navbar_depth": 1, "show_toc_level": 2}
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-# tutorials are committed with their outputs and executed by their own test
+# tutorials are committed with their outputs; `make tutorials` executes them
 nb_execution_mode = "off"
 nb_merge_streams = True
 
@@ -93,15 +94,18 @@ def _copy_tutorials() -> None:
     """Copy the notebooks in, since Sphinx reads nothing outside its folder."""
     folder = HERE / "tutorials"
     shutil.rmtree(folder, ignore_errors=True)
-    notebooks = sorted((HERE.parent / "tutorials").glob("*.ipynb"))
-    if not notebooks:
-        return
     folder.mkdir()
+    notebooks = sorted((HERE.parent / "tutorials").glob("*.ipynb"))
     for notebook in notebooks:
         shutil.copy(notebook, folder)
     listed = "\n".join(notebook.stem for notebook in notebooks)
-    text = f"# Tutorials\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
-    (folder / "index.md").write_text(text)
+    (folder / "index.md").write_text(
+        "# Tutorials\n\nEach page is a notebook that runs within minutes on two cores, with data "
+        "that come with the package; `make tutorials` executes them all. They are short "
+        "trainings of few cells: read them for the way, and for how it fails, and see "
+        "[accuracy](../accuracy.md) for scores to quote.\n\n"
+        f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
+    )
 
 
 def _is_foreign(app, what, name, thing, skip, options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -170,12 +171,15 @@ def _leiden(
     from anndata import AnnData
 
     cells = AnnData(obsm={"X_pca": components}, obs=pd.DataFrame(index=_row_names(components)))
-    sc.pp.neighbors(
-        cells,
-        n_neighbors=min(n_neighbors, cells.n_obs - 1),
-        use_rep="X_pca",
-        random_state=seed,
-    )
+    with warnings.catch_warnings():
+        # scanpy's own way of filling a matrix; users cannot act on it
+        warnings.filterwarnings("ignore", message="Changing the sparsity structure")
+        sc.pp.neighbors(
+            cells,
+            n_neighbors=min(n_neighbors, cells.n_obs - 1),
+            use_rep="X_pca",
+            random_state=seed,
+        )
     sc.tl.leiden(
         cells,
         resolution=resolution,
