@@ -99,6 +99,9 @@ def train(
     layer: Annotated[str | None, typer.Option(help="Layer of the counts.")] = None,
     batch_key: Annotated[str | None, typer.Option(help="Column of obs with batches.")] = None,
     max_epochs: Annotated[int | None, typer.Option(min=1, help="Longest last phase.")] = None,
+    pretrain_epochs: Annotated[
+        int | None, typer.Option(min=0, help="Longest pretraining of a modality; 0 for none.")
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, ...")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split and the model.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model.")] = False,
@@ -107,7 +110,7 @@ def train(
     """Train a model on paired cells and save it."""
     from scvi_xmodal._commands._train import train_model
 
-    fit = {"accelerator": accelerator, "enable_progress_bar": sys.stderr.isatty()}
+    epochs = {"max_epochs": max_epochs, "pretrain_epochs": pretrain_epochs}
     made = train_model(
         data,
         out,
@@ -117,7 +120,11 @@ def train(
         layer=layer,
         keys={"batch_key": batch_key},
         model_kwargs={} if preset is None else {"preset": preset},
-        train_kwargs=fit if max_epochs is None else {**fit, "max_epochs": max_epochs},
+        train_kwargs={
+            "accelerator": accelerator,
+            "enable_progress_bar": sys.stderr.isatty(),
+            **{name: n_epochs for name, n_epochs in epochs.items() if n_epochs is not None},
+        },
         seed=seed,
         overwrite=overwrite,
     )
@@ -129,12 +136,17 @@ def translate(
     model: Model,
     query: Annotated[Path, typer.Argument(help="Cells: .h5ad, .h5mu, .zarr or 10x .h5.")],
     target: Annotated[str, typer.Option("--to", help="Modality to translate to, such as rna.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to make: .h5ad or .zarr.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="To make: .h5ad, .zarr, or .h5mu with the query.")
+    ],
     source: Annotated[str | None, typer.Option("--from", help="Modality to start from.")] = None,
     depth: Annotated[
         str, typer.Option(help="median, to cluster; predicted, to match measured cells.")
     ] = "median",
     batch: Annotated[str | None, typer.Option(help="Batch to translate into.")] = None,
+    repool: Annotated[
+        bool, typer.Option("--repool", help="Map other peaks onto the model's by overlap.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Translate cells into another modality, some rows at a time."""
@@ -149,6 +161,7 @@ def translate(
         progress=sys.stderr.isatty(),
         depth=depth,
         transform_batch=batch,
+        repool=repool,
     )
     show(made, as_json)
 

@@ -19,7 +19,7 @@ from scvi_xmodal.cli import app
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:zarr v3")
 
-TRAIN = ["--max-epochs", "1", "--accelerator", "cpu"]
+TRAIN = ["--max-epochs", "1", "--pretrain-epochs", "0", "--accelerator", "cpu"]
 
 
 def _invoke(*arguments):
@@ -27,21 +27,7 @@ def _invoke(*arguments):
 
 
 @pytest.fixture(scope="module")
-def short_training():
-    """Skip pretraining, which the command line has no option for."""
-    with pytest.MonkeyPatch.context() as patch:
-        train = xm.model.Butterfly.train
-
-        def short(self, **kwargs):
-            assert kwargs["enable_progress_bar"] is False  # standard error is no terminal
-            return train(self, pretrain_epochs=0, **kwargs)
-
-        patch.setattr(xm.model.Butterfly, "train", short)
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, short_training):
+def folder(tmp_path_factory):
     """Return a folder with paired cells, queries, and a model trained on the cells."""
     folder = tmp_path_factory.mktemp("files")
     mdata = xm.datasets.synthetic(
@@ -156,7 +142,7 @@ def test_a_model_from_python_is_scored_with_a_caution(folder, tmp_path):
     assert {row["n_cells"] for row in json.loads(done.stdout)} == {120}
 
 
-def test_a_layer_batches_and_no_test_cells(folder, tmp_path, short_training):
+def test_a_layer_batches_and_no_test_cells(folder, tmp_path):
     mdata = xm.datasets.read(folder / "data.h5mu")
     for adata in mdata.mod.values():
         adata.layers["counts"] = adata.X.copy()
@@ -173,7 +159,7 @@ def test_a_layer_batches_and_no_test_cells(folder, tmp_path, short_training):
     assert _invoke("translate", model, data, *given, "--batch", made["batches"][0]).exit_code == 0
 
 
-def test_one_table_with_feature_types_trains(folder, tmp_path, short_training):
+def test_one_table_with_feature_types_trains(folder, tmp_path):
     mdata = xm.datasets.read(folder / "data.h5mu")
     whole = anndata.concat(mdata.mod, axis="var", merge="first")
     whole.var["feature_types"] = ["Gene Expression"] * 25 + ["Peaks"] * 40
@@ -181,6 +167,62 @@ def test_one_table_with_feature_types_trains(folder, tmp_path, short_training):
     done = _invoke("train", tmp_path / "whole.h5ad", "-o", tmp_path / "model", "--json", *TRAIN)
     assert done.exit_code == 0, done.output
     assert set(json.loads(done.stdout)["modalities"]) == {"rna", "atac"}
+
+
+def test_an_h5mu_holds_the_query_and_its_translation(folder, tmp_path):
+    out = tmp_path / "joint.h5mu"
+    done = _invoke(
+        "translate", folder / "model", folder / "atac.h5ad", "--to", "rna", "-o", out, "--json"
+    )
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["n_cells"], json.loads(done.stdout)["n_features"]) == (120, 25)
+    joint = xm.datasets.read(out)
+    query = anndata.read_h5ad(folder / "atac.h5ad")
+    assert set(joint.mod) == {"rna", "atac"}
+    assert joint.obs_names.tolist() == query.obs_names.tolist()
+    assert joint.obs["cell_type"].tolist() == query.obs["cell_type"].tolist()
+    np.testing.assert_array_equal(joint["atac"].X.toarray(), query.X.toarray())
+    model = xm.model.Butterfly.load(folder / "model", adata=False)
+    expected = model.translate(query, source="atac", target="rna")
+    np.testing.assert_allclose(joint["rna"].X, expected.X, rtol=1e-5, atol=1e-7)
+
+
+def test_other_peaks_need_repool_and_say_how_many_are_covered(folder, tmp_path):
+    query = anndata.read_h5ad(folder / "atac.h5ad")
+    other = query[:, 10:].copy()
+    other.var[["start", "end"]] += 5
+    other.var_names = [f"{c}:{s}-{e}" for c, s, e in other.var.to_numpy()]
+    other.write_h5ad(tmp_path / "other.h5ad")
+    command = ["translate", folder / "model", tmp_path / "other.h5ad", "--to", "rna", "-o"]
+    refused = _invoke(*command, tmp_path / "rna.h5ad")
+    assert refused.exit_code == 2
+    assert not (tmp_path / "rna.h5ad").exists()
+    with pytest.warns(UserWarning, match="30 of 40 target peaks"):
+        done = _invoke(*command, tmp_path / "rna.h5ad", "--repool")
+    assert done.exit_code == 0, done.output
+    made = anndata.read_h5ad(tmp_path / "rna.h5ad")
+    model = xm.model.Butterfly.load(folder / "model", adata=False)
+    pooled = query.copy()
+    pooled.X[:, :10] = 0
+    expected = model.translate(pooled, source="atac", target="rna")
+    np.testing.assert_allclose(made.X, expected.X, rtol=1e-4, atol=1e-6)
+
+
+def test_babel_goes_all_the_way(folder, tmp_path):
+    model = tmp_path / "babel"
+    options = ["--model", "babel", "--max-epochs", "1", "--accelerator", "cpu", "--json"]
+    done = _invoke("train", folder / "data.h5mu", "-o", model, *options)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["model"] == "Babel"
+    out = tmp_path / "rna.h5ad"
+    done = _invoke("translate", model, folder / "atac.h5ad", "--to", "rna", "-o", out)
+    assert done.exit_code == 0, done.output
+    assert anndata.read_h5ad(out).shape == (120, 25)
+    done = _invoke("evaluate", model, folder / "data.h5mu", "--no-baselines", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert {row["prediction"] for row in rows} >= {"Babel", "mean"}
+    assert "model: Babel" in _invoke("info", model).stdout.splitlines()
 
 
 def _wrong(folder, tmp_path):
@@ -203,11 +245,15 @@ def _wrong(folder, tmp_path):
         (["train", data, "-o", tmp_path / "m", "--hold-out", "sample"], "'sample'"),
         (["train", data, "-o", tmp_path / "m", "--layer", "raw"], "'raw'"),
         (["train", data, "-o", tmp_path / "m", "--batch-key", "lane"], "'lane'"),
+        (["train", data, "-o", tmp_path / "m", "--model", "babel", "--preset", "x"], "--preset"),
+        (["train", data, "-o", tmp_path / "m", "--model", "babel", *TRAIN], "--pretrain-epochs"),
         (["translate", tmp_path / "empty", query, *translate], "holds no model"),
         (["translate", model, tmp_path / "other.h5ad", *translate], "lack"),
         (["translate", model, query, "--to", "protein", "-o", out], "'protein'"),
         (["translate", model, query, "--to", "rna", "-o", tmp_path / "x.csv"], ".h5ad or .zarr"),
         (["translate", model, query, "--to", "rna", "-o", query], "already exists"),
+        (["translate", model, query, "--to", "rna", "-o", data], "already exists"),
+        (["translate", model, query, "--to", "rna", "-o", tmp_path / "a" / "x.h5mu"], "no folder"),
         (["translate", model, query, *translate, "--depth", "deep"], "'deep'"),
         (["translate", model, query, *translate, "--batch", "b9"], "'b9'"),
         (["evaluate", model, query], "feature_types"),

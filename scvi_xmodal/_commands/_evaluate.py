@@ -137,6 +137,6 @@ def _translations(
     shallow = {name: model.translate(query, **way)}
     shallow |= {type(rival).__name__: rival.translate(query, **way) for rival in rivals}
     deep = dict(shallow)
-    if model.specs[target].kind == "atac":
+    if model.specs[target].kind == "atac" and model._predicts_depth:
         deep[name] = model.translate(query, **way, depth="predicted")
     return shallow, deep

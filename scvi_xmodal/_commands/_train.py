@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._commands._cells import write_cells
@@ -71,6 +72,7 @@ def train_model(
     import scvi_xmodal as xm
 
     model_class = find_model(model)
+    _check_options(model_class, {**(model_kwargs or {}), **(train_kwargs or {})})
     if out.exists() and not overwrite:
         raise ValueError(f"{str(out)!r} already exists. Choose another, or pass --overwrite.")
     with quiet():
@@ -98,6 +100,15 @@ def train_model(
         trained.save(out, overwrite=overwrite)
     write_cells(out, mdata.obs_names, split)
     return describe_model(out)
+
+
+def _check_options(model_class: type[Any], given: Mapping[str, Any]) -> None:
+    """Raise if a model knows no presets, or has no pretraining."""
+    known = {*signature(model_class).parameters, *signature(model_class.train).parameters}
+    for name in ("preset", "pretrain_epochs"):
+        if name in given and name not in known:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{model_class.__name__} has no {option}: leave it out.")
 
 
 def _layers(mdata: MuData, layer: str | None) -> dict[str, str]:

@@ -9,6 +9,9 @@ from scvi_xmodal._commands._common import load_model, quiet
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anndata import AnnData
+    from mudata import MuData
+
 
 def translate_file(
     model_dir: Path,
@@ -29,7 +32,8 @@ def translate_file(
     query
         File with the cells.
     out
-        ``.h5ad`` or ``.zarr``, written as rows are translated; must not exist.
+        ``.h5ad`` or ``.zarr``, written as rows are translated; or ``.h5mu``, written at the end,
+        which holds the query's modality too. Must not exist.
     target, source
         Modalities; the source may be left out where the model has one other.
     progress
@@ -49,25 +53,46 @@ def translate_file(
     import scvi_xmodal as xm
 
     with quiet():
-        model = load_model(model_dir)
+        model: Any = load_model(model_dir)
         source = source or _other(model, target)
         cells = xm.datasets.read(query)
-        path = model.translate(
-            cells,
-            source=source,
-            target=target,
-            out=out,
-            enable_progress_bar=progress,
-            **options,
-        )
-        made = xm.data.open_backed(path)
+        options |= {"source": source, "target": target, "enable_progress_bar": progress}
+        if out.suffix == ".h5mu":
+            shape = _write_joined(model, cells, out, options)
+        else:
+            shape = xm.data.open_backed(model.translate(cells, out=out, **options)).shape
     return {
-        "out": str(path),
+        "out": str(out),
         "source": source,
         "target": target,
-        "n_cells": int(made.n_obs),
-        "n_features": int(made.n_vars),
+        "n_cells": int(shape[0]),
+        "n_features": int(shape[1]),
     }
+
+
+def _write_joined(
+    model: Any, cells: AnnData | MuData, out: Path, options: dict[str, Any]
+) -> tuple[int, int]:
+    """Write the measured cells and their translation; return the translation's shape."""
+    import scvi_xmodal as xm
+    from scvi_xmodal._aside import written_aside
+
+    if out.exists():
+        raise ValueError(f"out={str(out)!r} already exists. Choose another path.")
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}.")
+    spec = model.specs.get(options["source"])
+    translated = model.translate(cells, **options)  # which also says if there is no such source
+    modality, layer = model._location(options["source"])
+    measured = xm.data.pick_modality(cells, spec, modality=modality)
+    measured = measured.to_memory() if measured.isbacked else measured
+    joint = xm.tl.integrate(
+        measured[translated.obs_names], translated, kind=spec.kind, layer=layer
+    )
+    joint.obs = translated.obs.copy()
+    with written_aside(out) as aside:
+        joint.write(aside)
+    return translated.shape
 
 
 def _other(model: Any, target: str) -> str:

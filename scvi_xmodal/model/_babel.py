@@ -87,6 +87,7 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
     """
 
     _module_cls = BabelAE
+    _predicts_depth = False
 
     def __init__(
         self,

@@ -40,6 +40,9 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
     Subclasses build ``self.specs`` and ``self.module`` and train it.
     """
 
+    _predicts_depth = True
+    """Whether ``translate`` knows ``depth="predicted"``."""
+
     def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None):
         if adata is not None and self._get_most_recent_anndata_manager(adata) is None:
             name = type(self).__name__
