@@ -149,7 +149,6 @@ def test_every_figure_of_pl_has_a_reference():
     [
         ("history", "_history._COLORS", {"train": "#009E73", "validation": "#CC79A7"}),
         ("translation_umap", "_umap.label_colors", lambda names: dict.fromkeys(names, "#555555")),
-        ("confusion", "_confusion._CELL", 0.5),
         ("marker", "_marker._CLIPPED", 60),
     ],
 )
