@@ -10,6 +10,7 @@ import numpy as np
 from anndata import AnnData
 
 import scvi_xmodal as xm
+from benchmarks._accuracy_ablations import shuffle_chromosomes
 from scvi_xmodal.data import Split
 from scvi_xmodal.datasets._mudata import own_columns_only
 
@@ -139,9 +140,11 @@ def prepare(mdata: MuData, job: Job) -> tuple[Task, Answers]:
         min_peak_fraction=options.pop("min_peak_fraction", 0.005),
         indices=split.train,
     )
-    keep = options.pop("keep_counts", 1.0)
+    keep, shuffled = options.pop("keep_counts", 1.0), options.pop("shuffle_chromosomes", False)
     if options:
         raise ValueError(f"Unknown data options {sorted(options)} of variant {job.variant!r}.")
+    if shuffled:
+        shuffle_chromosomes(chosen["atac"], job.fold)
     kinds = DATA[job.data].kinds
     answers = Answers(
         {kind: chosen[kind][split.test].copy() for kind in kinds},

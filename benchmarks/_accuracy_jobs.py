@@ -35,8 +35,8 @@ class Variant:
     init, train
         Keywords of the model's constructor and of its training.
     data
-        ``n_top_genes``, ``min_peak_fraction``, and ``keep_counts``, the probability with which
-        each count of training cells and queries is kept.
+        ``n_top_genes``, ``min_peak_fraction``, ``keep_counts``, the probability with which each
+        count of training cells and queries is kept, and ``shuffle_chromosomes``.
     """
 
     model: str

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import scvi_xmodal as xm
+from benchmarks._accuracy_ablations import leave_out
 from benchmarks._accuracy_data import UNASSIGNED
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_models import Cost, NotAvailableError, Translation
@@ -47,11 +48,14 @@ class FittedModel:
 def butterfly(
     task: Task, init: dict[str, Any], train: dict[str, Any], *, pairs: Any = None
 ) -> FittedModel:
-    """Train Butterfly, by default as it comes."""
+    """Train Butterfly, by default as it comes; ``init`` may name parts to leave out."""
+    init = dict(init)
+    leave_out(init.pop("without", ()))
     xm.model.Butterfly.setup_mudata(task.training)
     model = xm.model.Butterfly(task.training, **init)
     model.train(split=task.split, pairs=pairs, **{**QUIET, **train})
-    return FittedModel(model, task)
+    fitted = FittedPreset if init.get("atac_target") == "tfidf" else FittedModel
+    return fitted(model, task)
 
 
 @dataclass(frozen=True, eq=False)

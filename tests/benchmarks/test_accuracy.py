@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ import pytest
 from scipy import sparse, stats
 
 from benchmarks import _accuracy_run, accuracy
+from benchmarks._accuracy_ablations import leave_out
 from benchmarks._accuracy_data import DATA, load, prepare
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
@@ -19,6 +23,7 @@ from benchmarks._accuracy_report import markdown, write_report
 from benchmarks._accuracy_summary import best, by_fold, paired_tests, spread
 from benchmarks._accuracy_table import Table
 from scvi_xmodal import pp
+from scvi_xmodal.data._peaks import parse_peaks
 
 JOB = Job("cortex_2k", "cell", 0, "mean")
 
@@ -154,6 +159,47 @@ def test_thinned_counts_change_what_models_see_and_not_the_truth():
     )
     seen, truth = (adata["rna"].X.sum() for adata in (task.queries, answers.truth))
     assert seen == pytest.approx(truth / 2, rel=0.02)
+
+
+def test_shuffled_chromosomes_are_the_same_ones_elsewhere():
+    options = json.dumps({"data": {"shuffle_chromosomes": True}})
+    job = Job("bmmc_multiome", "cell", 0, "butterfly")
+    plain, _ = prepare(load("bmmc_multiome", None), job)
+    task, _ = prepare(load("bmmc_multiome", None), replace(job, options=options))
+    where = pd.Series(parse_peaks(plain.training["atac"].var_names).chrom)
+    dealt = task.training["atac"].var["chrom"]
+    assert dealt.value_counts().to_dict() == where.value_counts().to_dict()
+    assert (dealt.to_numpy() != where.to_numpy()).mean() > 0.5
+    assert list(task.training["atac"].var_names) == list(plain.training["atac"].var_names)
+
+
+def test_left_out_parts_are_gone_in_that_process():
+    script = """
+import numpy as np, scvi_xmodal as xm
+from benchmarks._accuracy_ablations import leave_out
+m = xm.datasets.synthetic(n_cells=40, n_genes=20, n_peaks=30, atac_density=0.3)
+xm.model.Butterfly.setup_mudata(m)
+for part in (None, "depth_offset", "initial_bias"):
+    leave_out([part] if part else [])
+    model = xm.model.Butterfly(m)
+    model.train(1, pretrain_epochs=0, enable_progress_bar=False, plan_kwargs={"lr": 1e-9})
+    deep = model.translate(source="rna", target="atac", depth=np.linspace(1, 20, 40)).X
+    flat = model.translate(source="rna", target="atac").X
+    print(np.allclose(deep, flat), np.allclose(flat, 0.5, atol=0.2))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.split("\n")[:3] == ["False False", "True False", "True True"]
+
+
+def test_unknown_parts_cannot_be_left_out():
+    with pytest.raises(ValueError, match="decoder.*depth_offset"):
+        leave_out(["decoder"])
 
 
 def test_inverse_tfidf_gives_back_what_is_open(rng):
