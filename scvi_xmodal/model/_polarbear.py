@@ -95,10 +95,11 @@ class Polarbear(TrainingMixin, CrossModalModel):
     def setup_mudata(cls, mdata: MuData, *args: Any, **kwargs: Any) -> None:
         """Register the raw counts of modalities that share some of their cells, or all.
 
-        As :meth:`Butterfly.setup_mudata`, but that cells may lack a modality: ``pairing`` is
-        ``"unpaired"`` unless said otherwise, and cells of the same name are the paired ones. With
-        ``batch_key`` the column must then stand in ``mdata.obs``. Single-assay experiments are
-        joined to a paired one by :func:`scvi_xmodal.pp.join_single_assay`.
+        As :meth:`Butterfly.setup_mudata`, but that cells may lack a modality: unless ``pairing``
+        is given, it is ``"measured"`` where all cells are in all modalities and ``"unpaired"``
+        otherwise; then cells of the same name are the paired ones, and ``batch_key`` must stand in
+        ``mdata.obs``. Single-assay experiments are joined to a paired one by
+        :func:`scvi_xmodal.pp.join_single_assay`.
 
         Parameters
         ----------
@@ -107,7 +108,9 @@ class Polarbear(TrainingMixin, CrossModalModel):
         *args, **kwargs
             As of :meth:`Butterfly.setup_mudata`.
         """
-        kwargs.setdefault("pairing", "unpaired")
+        parts = getattr(mdata, "mod", {}).values()
+        all_paired = all(part.obs_names.equals(mdata.obs_names) for part in parts)
+        kwargs.setdefault("pairing", "measured" if all_paired else "unpaired")
         super().setup_mudata(mdata, *args, **kwargs)
 
     def train(

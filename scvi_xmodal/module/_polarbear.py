@@ -17,6 +17,7 @@ from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._polarbear_nets import PolarbearDecoder, PolarbearEncoder
 from scvi_xmodal.module._spec import KindDefaults
 from scvi_xmodal.module._transforms import TRANSFORMS
+from scvi_xmodal.module._uncertainty import UncertaintyMixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +40,7 @@ POLARBEAR_DEFAULTS: dict[Kind, KindDefaults] = {
 """Inputs and layer sizes of each kind of modality."""
 
 
-class PolarbearVAE(PyroBaseModuleClass):
+class PolarbearVAE(UncertaintyMixin, PyroBaseModuleClass):
     r"""One autoencoder a modality and one linear map between latents for each direction.
 
     For a cell measured in the source s, with batch b,
@@ -187,10 +188,9 @@ class PolarbearVAE(PyroBaseModuleClass):
         """
         source, target = path
         with self._cells(tensors[source], n_obs):
-            hidden, shares = self._decoded(tensors, path, kl_weight)
+            hidden = self._decoded(tensors, path, kl_weight)
             own = self.transforms[target](tensors[target])
-            likelihood = self.decoders[target].likelihood
-            pyro.factor(target, -likelihood.nll(hidden, tensors[target], own, shares))
+            pyro.factor(target, -self._likelihood(target).nll(hidden, tensors[target], own))
 
     def guide(
         self,
@@ -213,14 +213,13 @@ class PolarbearVAE(PyroBaseModuleClass):
         """Generate a path's target, which nobody observed, at totals of shape (n_cells,)."""
         source, target = path
         with self._cells(tensors[source], None):
-            hidden, shares = self._decoded(tensors, path)
-            counts = self.decoders[target].likelihood.distribution(hidden, total, shares)
-            return pyro.sample(target, counts)
+            hidden = self._decoded(tensors, path)
+            return pyro.sample(target, self._likelihood(target).distribution(hidden, total))
 
     def _decoded(
         self, tensors: Mapping[str, Any], path: Path, kl_weight: float = 1.0
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the target's hidden units of sampled latents, and the batches' covariate."""
+    ) -> torch.Tensor:
+        """Return the target's hidden units of sampled latents."""
         source, target = path
         with poutine.scale(scale=kl_weight):
             z = pyro.sample("z", self._prior(tensors[source].n_rows))
@@ -298,14 +297,29 @@ class PolarbearVAE(PyroBaseModuleClass):
         total
             Totals to predict at, of shape (n_cells,); by default the training median.
         own_batch
-            Batches to encode in, of shape (n_cells,), -1 where unknown.
+            Batches to encode in, of shape (n_cells,), -1 where unknown; by default ``batch``.
         z
             The source's latents, of shape (n_cells, n_latent); by default the posterior means.
         """
+        own_batch = batch if own_batch is None else own_batch
         z = self.latent(source, counts, own_batch).mean if z is None else z
-        decoder = self.decoders[target]
-        hidden, shares = decoder(self.across(z, (source, target)), batch)
-        return decoder.likelihood.predict(hidden, total, shares)
+        return self._likelihood(target).predict(self._hidden_of(source, target, z, batch), total)
+
+    def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
+        return self.decoders[target](z, batch)
+
+    def _hidden_of(
+        self, source: str, target: str, z: torch.Tensor, batch: torch.Tensor | None
+    ) -> torch.Tensor:
+        return self._hidden(target, self.across(z, (source, target)), batch)
+
+    def _likelihood(self, target: str) -> Any:
+        return self.decoders[target].likelihood
+
+    def _latent_in(
+        self, source: str, counts: SparseRows, batch: torch.Tensor | None
+    ) -> dist.Normal:
+        return self.latent(source, counts, batch)
 
     @torch.inference_mode()
     def predictive(
@@ -329,6 +343,7 @@ class PolarbearVAE(PyroBaseModuleClass):
         latents behind them, ``"z"``.
         """
         path = (source, target)
+        own_batch = batch if own_batch is None else own_batch
         tensors: dict[str, Any] = {source: counts, "encoder_batch": own_batch}
         if batch is not None:
             tensors[f"{target}_batch"] = batch

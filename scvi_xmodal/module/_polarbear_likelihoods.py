@@ -38,7 +38,8 @@ class BatchNegativeBinomial(NegativeBinomial):
         \mu_{ij} = l_i \, \text{softmax}_j(h_i \cdot w_j + b_j)
 
     with the cell's own library size :math:`l_i`; without zero inflation :math:`\pi = 0`. The
-    published model is zero-inflated.
+    published model is zero-inflated. Where there are batches, the last n_batch columns of the
+    hidden units are the batch covariate, which chooses the dispersions.
 
     Parameters
     ----------
@@ -52,74 +53,74 @@ class BatchNegativeBinomial(NegativeBinomial):
 
     def __init__(self, spec: ModalitySpec, *, n_batch: int = 0, zero_inflated: bool = False):
         super().__init__(spec)
+        self.n_batch = n_batch
         self.log_theta = nn.Parameter(torch.zeros(max(n_batch, 1), spec.n_features))
         self.gate: BlockedLinear | None = None
         if zero_inflated:
             self.gate = BlockedLinear(spec.blocks, spec.settings.n_hidden, scale=0.1)
             nn.init.constant_(self.gate.bias, _GATE_BIAS)
 
-    def nll(
-        self,
-        hidden: torch.Tensor,
-        counts: SparseRows,
-        x: Any,
-        shares: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        log_mu = self._log_mu(hidden, counts.row_sums().clamp(min=1))
-        theta = self._theta(shares).expand_as(log_mu)
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
+        log_mu, theta, gate = self._parts(hidden, counts.row_sums().clamp(min=1))
         nll = dispersed_negative_binomial(log_mu, theta, counts)
-        if self.gate is None:
-            return nll
-        return nll + zero_inflation(log_mu, theta, self.gate(hidden), counts)
+        return nll if gate is None else nll + zero_inflation(log_mu, theta, gate, counts)
 
     def distribution(
-        self,
-        hidden: torch.Tensor,
-        total: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
     ) -> dist.TorchDistribution:
         """Return the distribution of counts at a library size, (n_cells,) of (n_genes,)."""
-        log_mu = self._log_mu(hidden, self._totals(hidden, total))
-        theta = self._theta(shares).expand_as(log_mu)
+        log_mu, theta, gate = self._parts(hidden, total)
         counts = dist.NegativeBinomial(total_count=theta, logits=log_mu - theta.log())
-        if self.gate is not None:
-            counts = dist.ZeroInflatedDistribution(counts, gate_logits=self.gate(hidden))
+        if gate is not None:
+            counts = dist.ZeroInflatedDistribution(counts, gate_logits=gate)
         return counts.to_event(1)
 
     def predict(
-        self,
-        hidden: torch.Tensor,
-        total: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
-        totals = self._totals(hidden, total)
-        mean = self._log_mu(hidden, totals).exp()
-        at_median = mean * (self.median_total / totals)[:, None]
-        x = self._expected_log1p(at_median, shares)
-        if self.gate is not None:
-            measured = torch.sigmoid(-self.gate(hidden))
+        log_mu, theta, gate = self._parts(hidden, total)
+        mean = log_mu.exp()
+        at_median = mean if total is None else mean * (self.median_total / total)[:, None]
+        x = self._expected_log1p(at_median, hidden)
+        if gate is not None:
+            measured = torch.sigmoid(-gate)
             x, mean = x * measured, mean * measured
         return {"X": x, "mean": mean}
 
-    def _totals(self, hidden: torch.Tensor, total: torch.Tensor | None) -> torch.Tensor:
-        return self.median_total.expand(hidden.shape[0]) if total is None else total
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        log_mu, theta, gate = self._parts(hidden, total)
+        mean = log_mu.exp()
+        variance = mean + mean.square() / theta
+        if gate is None:
+            return mean, variance
+        measured = torch.sigmoid(-gate)
+        return measured * mean, measured * (variance + (1 - measured) * mean.square())
 
-    def _log_mu(self, hidden: torch.Tensor, library: torch.Tensor) -> torch.Tensor:
-        return F.log_softmax(self.outputs(hidden), dim=1) + library.log()[:, None]
+    def _parts(
+        self, hidden: torch.Tensor, total: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return log means, dispersions and gate logits, each of shape (n_cells, n_genes)."""
+        theta = self.log_theta.exp()
+        if self.n_batch:  # of shares of several batches the geometric mean
+            hidden, shares = hidden[:, : -self.n_batch], hidden[:, -self.n_batch :]
+            theta = (shares @ self.log_theta).exp()
+        total = self.median_total.expand(hidden.shape[0]) if total is None else total
+        log_mu = F.log_softmax(self.outputs(hidden), dim=1) + total.log()[:, None]
+        gate = None if self.gate is None else self.gate(hidden)
+        return log_mu, theta.expand_as(log_mu), gate
 
-    def _theta(self, shares: torch.Tensor | None) -> torch.Tensor:
-        """Return dispersions of shape (1 or n_cells, n_genes); of shares the geometric mean."""
-        return self.log_theta.exp() if shares is None else (shares @ self.log_theta).exp()
-
-    def _expected_log1p(self, mean: torch.Tensor, shares: torch.Tensor | None) -> torch.Tensor:
+    def _expected_log1p(self, mean: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """Return E[ln(1 + y)], batch by batch: each has its own table of dispersions."""
-        if shares is None:
+        if not self.n_batch:
             return expected_log1p(mean, self._expected_log1p_table())
+        shares = hidden[:, -self.n_batch :]
         batches, of_cell = torch.unique(shares, dim=0, return_inverse=True)
         x = torch.empty_like(mean)
         for number, batch in enumerate(batches):
-            table = expected_log1p_table((batch @ self.log_theta.detach()).exp())
             rows = (of_cell == number).nonzero()[:, 0]
+            table = expected_log1p_table((batch @ self.log_theta.detach()).exp())
             x[rows] = expected_log1p(mean[rows], table.to(mean.dtype))
         return x
 
@@ -142,34 +143,16 @@ class DepthBernoulli(Bernoulli):
     def __init__(self, spec: ModalitySpec, *, n_batch: int = 0, zero_inflated: bool = False):
         super().__init__(spec)
 
-    def nll(
-        self,
-        hidden: torch.Tensor,
-        counts: SparseRows,
-        x: Any,
-        shares: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        return super().nll(hidden, counts, x)
-
     def distribution(
         self,
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
     ) -> dist.TorchDistribution:
         """Return the distribution of open peaks at a depth, (n_cells,) of (n_peaks,)."""
         logits = self.outputs(hidden)
         if total is not None:
             logits = logits + self._offset(total)[:, None]
         return dist.Bernoulli(logits=logits).to_event(1)
-
-    def predict(
-        self,
-        hidden: torch.Tensor,
-        total: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        return super().predict(hidden, total)
 
 
 class Gaussian(Normal):
@@ -184,13 +167,7 @@ class Gaussian(Normal):
         super().__init__(spec)
         self.log_scale = nn.Parameter(torch.zeros(spec.n_features))
 
-    def nll(
-        self,
-        hidden: torch.Tensor,
-        counts: SparseRows,
-        x: Any,
-        shares: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         standard = (x - self.outputs(hidden)) * (-self.log_scale).exp()
         constant = self.log_scale.sum() + 0.5 * math.log(2 * math.pi) * x.shape[1]
         return 0.5 * standard.square().sum(1) + constant
@@ -199,18 +176,15 @@ class Gaussian(Normal):
         self,
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
     ) -> dist.TorchDistribution:
         """Return the distribution of CLR values, (n_cells,) of (n_proteins,)."""
         return dist.Normal(self.outputs(hidden), self.log_scale.exp()).to_event(1)
 
-    def predict(
-        self,
-        hidden: torch.Tensor,
-        total: torch.Tensor | None = None,
-        shares: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        return super().predict(hidden, total)
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        mean = self.outputs(hidden)
+        return mean, torch.exp(2 * self.log_scale).expand_as(mean)
 
 
 POLARBEAR_LIKELIHOODS: dict[Kind, Callable[..., Any]] = {

@@ -179,12 +179,15 @@ class PolarbearDecoder(nn.Module):
             spec, n_batch=self.batches.n_batch, zero_inflated=zero_inflated
         )
 
-    def forward(
-        self, z: torch.Tensor, batch: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Map latents (n_cells, n_latent) to hidden units, and batches to their covariate."""
+    def forward(self, z: torch.Tensor, batch: torch.Tensor | None = None) -> torch.Tensor:
+        """Map latents (n_cells, n_latent) and batches (n_cells,) to hidden units.
+
+        RNA's end in the batch covariate, which its likelihood needs again.
+        """
         if not self.batches.n_batch:
-            return self.hidden(z), None
+            return self.hidden(z)
         codes = z.new_full((len(z),), -1).long() if batch is None else batch
         shares = self.batches(codes)
-        return self.hidden(torch.cat([z, shares], dim=1)), shares
+        hidden = self.hidden(torch.cat([z, shares], dim=1))
+        by_batch = getattr(self.likelihood, "n_batch", 0)
+        return torch.cat([hidden, shares], dim=1) if by_batch else hidden

@@ -76,7 +76,7 @@ class UncertaintyMixin:
         total
             Totals to predict at, of shape (n_cells,); by default the training median.
         """
-        qz = self.latent(source, counts)
+        qz = self._latent_in(source, counts, batch)
         deviation = qz.variance.sqrt()
         # a latent that is known exactly needs one pass
         draws = noise if bool((deviation > 0).any()) else noise[:1]
@@ -86,7 +86,7 @@ class UncertaintyMixin:
         square: Any = 0.0
         variance: Any = 0.0
         for draw in draws:
-            hidden = self._hidden(target, qz.mean + deviation * draw, batch)
+            hidden = self._hidden_of(source, target, qz.mean + deviation * draw, batch)
             own_mean, own_variance = likelihood.moments(hidden, total)
             # squares of differences from the first draw, which lose no digits
             first = own_mean if first is None else first
@@ -125,7 +125,7 @@ class UncertaintyMixin:
         -------
         Means of shape (n_cells, n_latent), and misfits and totals of shape (n_cells,).
         """
-        z = self.latent(source, counts).mean
+        z = self._latent_in(source, counts, batch).mean
         total = counts.row_counts() if self.specs[source].kind == "atac" else counts.row_sums()
         hidden = self._hidden(source, z, batch)
         mean, variance = self._likelihood(source).moments(hidden, total.clamp(min=1))
@@ -133,6 +133,16 @@ class UncertaintyMixin:
         if variance is not None:
             square = square / variance.clamp(min=1e-12)
         return z, square.mean(1), total
+
+    def _latent_in(self, source: str, counts: SparseRows, batch: torch.Tensor | None) -> Any:
+        """Return q(z); models whose encoders know batches encode in the given one."""
+        return self.latent(source, counts)
+
+    def _hidden_of(
+        self, source: str, target: str, z: torch.Tensor, batch: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return a target's hidden units; by default all sources share one latent."""
+        return self._hidden(target, z, batch)
 
     def measured(self, key: str, counts: SparseRows) -> torch.Tensor:
         """Return measured values on the scale of :meth:`moments`, (n_cells, n_features)."""

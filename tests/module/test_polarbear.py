@@ -191,15 +191,18 @@ class TestLikelihood:
         counts, tensors = _tensors(module)
         z = torch.randn(N_CELLS, 4, dtype=torch.float64)
         likelihood = module.decoders[kind].likelihood
-        hidden, shares = module.decoders[kind](z, tensors[f"{kind}_batch"])
+        hidden = module.decoders[kind](z, tensors[f"{kind}_batch"])
         x = module.transforms[kind](tensors[kind])
-        nll = likelihood.nll(hidden, tensors[kind], x, shares)
+        nll = likelihood.nll(hidden, tensors[kind], x)
         observed = counts[kind] if kind == "rna" else counts[kind] > 0
         observed = _array(x) if kind == "protein" else observed
         total = np.maximum((counts[kind] if kind == "rna" else counts[kind] > 0).sum(1), 1.0)
-        law = likelihood.distribution(hidden, torch.from_numpy(total), shares)
+        law = likelihood.distribution(hidden, torch.from_numpy(total))
         log_prob = law.log_prob(torch.from_numpy(observed.astype(float)))
         np.testing.assert_allclose(_array(-log_prob), _array(nll), rtol=1e-6)
+        mean, variance = likelihood.moments(hidden, torch.from_numpy(total))
+        np.testing.assert_allclose(_array(mean), _array(law.mean), rtol=1e-6)
+        np.testing.assert_allclose(_array(variance), _array(law.variance), rtol=1e-6)
 
     def test_zero_inflation_has_scipys_gradient(self):
         rng = np.random.default_rng(0)
@@ -221,9 +224,9 @@ class TestBatches:
     def test_unseen_ones_take_the_average(self):
         module = _module()
         z = torch.randn(2, 4, dtype=torch.float64)
-        seen, _ = module.decoders["rna"](z, torch.tensor([0, 0]))
-        unseen, shares = module.decoders["rna"](z, torch.tensor([2, -1]))
-        np.testing.assert_allclose(_array(shares), [[0.5, 0.5, 0]] * 2)
+        seen = module.decoders["rna"](z, torch.tensor([0, 0]))
+        unseen = module.decoders["rna"](z, torch.tensor([2, -1]))
+        np.testing.assert_allclose(_array(unseen)[:, -N_BATCH:], [[0.5, 0.5, 0]] * 2)
         assert not np.allclose(_array(seen), _array(unseen))
 
     def test_none_without(self):
