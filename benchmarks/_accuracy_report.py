@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from benchmarks._accuracy_behind import behind
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
 from benchmarks._accuracy_models import MEASURED, MODELS
@@ -62,6 +63,7 @@ def markdown(table: pd.DataFrame, figures: list[str], *, suffix: str = "") -> st
     if len(rows):
         lines += ["## Scores", "", *_reading(), *_scores(rows)]
         lines += ["## Butterfly against each, over all folds", "", *_tests(rows)]
+        lines += ["## Where Butterfly is not the best", "", *_behind(rows)]
         lines += ["## Cost of a fit", "", *_costs(rows)]
     lines += _variants(table)
     lines += _failures(table)
@@ -159,6 +161,26 @@ def _test(found: pd.DataFrame, model: str) -> str:
     row = found.loc[model]
     text = f"{row['median']:+.3f} ({int(row['wins'])}/{int(row['n'])}"
     return text + (")" if pd.isna(row["p"]) else f", p={row['p']:.2g})")
+
+
+def _behind(rows: pd.DataFrame) -> Iterator[str]:
+    found = behind(rows)
+    clear = int(found["clear"].sum())
+    yield (
+        f"Scores in which another model's mean is better: {len(found)}, of which {clear} clearly, "
+        "in every fold and by more than the gap's standard deviation (bold). Gap: Butterfly less "
+        "the best other model, +- standard deviation over folds; of `calibration_ratio`, "
+        "distances from 1 in logarithms."
+    )
+    yield ""
+    body = []
+    for row in found.sort_values("clear", ascending=False, kind="stable").itertuples():
+        gap = f"{row.gap:+.3f}" + ("" if pd.isna(row.std) else f" +- {row.std:.3f}")
+        where = f"{row.data}, {SPLIT_NAMES[row.split]}: {NAMES[row.source]} -> {NAMES[row.target]}"
+        gap = f"**{gap}**" if row.clear else gap
+        body.append([where, row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"])
+    if body:
+        yield from grid(["where", "score", "best", "gap", "folds won"], body)
 
 
 def _costs(rows: pd.DataFrame) -> list[str]:

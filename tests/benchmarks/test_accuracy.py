@@ -15,6 +15,7 @@ from scipy import sparse, stats
 
 from benchmarks import _accuracy_run, accuracy
 from benchmarks._accuracy_ablations import leave_out
+from benchmarks._accuracy_behind import behind
 from benchmarks._accuracy_data import DATA, load, prepare
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
@@ -226,6 +227,21 @@ def test_the_best_has_all_folds_and_is_not_the_measured_cells():
     summary = spread(by_fold(rows(butterfly=[0.5, 0.6], ridge=[0.9], measured=[1.0, 1.0])))
     assert best(summary, "pearson_gene") == "butterfly"
     assert best(summary, "rmse") == "butterfly"
+
+
+def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree():
+    table = rows(butterfly=[0.1, 0.2, 0.3], ridge=[0.2, 0.3, 0.41], mean=[0.0, 0.1, 0.1])
+    found = behind(table).set_index("metric")
+    assert list(found.index) == ["pearson_gene", "rmse", "ami"]
+    own = found.loc["pearson_gene"]
+    gaps = np.array([-0.1, -0.1, -0.11])
+    assert (own["model"], own["n"], own["wins"], own["clear"]) == ("ridge", 3, 0, True)
+    np.testing.assert_allclose([own["gap"], own["std"]], [gaps.mean(), gaps.std(ddof=1)])
+    mixed = behind(rows(butterfly=[0.1, 0.5, 0.3], ridge=[0.4, 0.3, 0.41]))
+    assert not mixed["clear"].any()
+    assert behind(rows(butterfly=[0.4], measured=[0.9], mean=[0.1])).empty
+    assert behind(rows(ridge=[0.4], mean=[0.1])).empty
+    assert "ridge".title() in markdown(table.assign(train_fraction=1.0), [])
 
 
 def test_report_of_a_small_table(tmp_path):

@@ -1,0 +1,63 @@
+"""Where Butterfly is not the best, and whether folds agree on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from benchmarks._accuracy_models import MEASURED
+from benchmarks._accuracy_summary import METRICS, OURS, PLACE, by_fold, distance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def behind(rows: pd.DataFrame) -> pd.DataFrame:
+    """Compare Butterfly with the best other model of each score.
+
+    Parameters
+    ----------
+    rows
+        Rows of the models as they come.
+
+    Returns
+    -------
+    For each place and score in which some model's mean over the shared folds is better: that
+    ``model``, Butterfly's ``gap`` (negative), its standard deviation ``std``, the number of folds
+    ``n``, and in how many Butterfly is better, ``wins``. A gap is ``clear`` if every fold of at
+    least two agrees and it exceeds its standard deviation.
+    """
+    found = []
+    for place, part in rows[rows["model"] != MEASURED].groupby(PLACE, sort=False):
+        folds = by_fold(part)
+        if OURS in folds.index.get_level_values("model"):
+            found += [
+                dict(zip(PLACE, place, strict=True)) | row for row in _worse(folds, place[3])
+            ]
+    columns = [*PLACE, "metric", "model", "gap", "std", "n", "wins", "clear"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:
+    for metric in METRICS[target]:
+        if metric not in folds:
+            continue
+        scores = distance(metric, folds[metric]).unstack("model")
+        gaps = (-scores.drop(columns=OURS)).add(scores[OURS], axis=0)
+        means = gaps.mean().dropna()
+        if means.empty or means.min() >= 0:
+            continue
+        model = means.idxmin()
+        own = gaps[model].dropna()
+        wins = int((own > 0).sum())
+        clear = bool(own.size > 1 and wins == 0 and -own.mean() > own.std())
+        yield {
+            "metric": metric,
+            "model": model,
+            "gap": own.mean(),
+            "std": own.std(),
+            "n": own.size,
+            "wins": wins,
+            "clear": clear,
+        }
