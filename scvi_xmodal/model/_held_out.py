@@ -54,7 +54,9 @@ class HeldOut:
         """Whether each cell was measured in all modalities."""
         return self.cells.paired
 
-    def rows(self, key: str, part: Part, *, n_values: int = 0) -> NDArray[np.int64]:
+    def rows(
+        self, key: str, part: Part, *, n_values: int = 0, limit: int = MAX_CELLS
+    ) -> NDArray[np.int64]:
         """Return own rows of a part, at most 2,000 of them, the same for paired modalities.
 
         Parameters
@@ -66,9 +68,11 @@ class HeldOut:
         n_values
             Dense values that each cell needs; some cells fewer are taken where they are many,
             but no fewer than 200.
+        limit
+            Cells to take at most.
         """
         rows = self.cells.rows(key, part)
-        limit = min(MAX_CELLS, max(_MIN_CELLS, _MAX_VALUES // max(n_values, 1)))
+        limit = min(limit, max(_MIN_CELLS, _MAX_VALUES // max(n_values, 1)))
         if rows.size <= limit:
             return rows
         return np.sort(np.random.default_rng(0).permutation(rows)[:limit])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal.data import Query
+    from scvi_xmodal.model._intervals import Interval
     from scvi_xmodal.module import ModalitySpec
     from scvi_xmodal.nn import SparseRows
 
@@ -33,6 +34,7 @@ class Request:
     totals: NDArray[np.float32] | None
     rows_at_a_time: int
     progress: bool = False
+    interval: Interval | None = None
     network: dict[str, Any] = field(default_factory=dict)
 
     def row_blocks(self) -> Iterator[slice]:

@@ -17,6 +17,7 @@ from scvi_xmodal.data import (
     translation,
     translation_record,
 )
+from scvi_xmodal.model._intervals import N_SAMPLES
 from scvi_xmodal.model._request import (
     Request,
     check_batch_size,
@@ -55,6 +56,7 @@ class TranslatingMixin:
     module: Any
     _batch_codes: Any
     _batch_key: Any
+    _interval: Any
     _location: Any
     _scored_var: Any
     _var: Any
@@ -72,6 +74,8 @@ class TranslatingMixin:
         layer: str | None = None,
         batch_size: int | None = None,
         repool: bool = False,
+        quantiles: Sequence[float] | None = None,
+        n_samples: int = N_SAMPLES,
         out: str | Path | None = None,
         enable_progress_bar: bool = False,
         network: Mapping[str, Any] | None = None,
@@ -110,6 +114,16 @@ class TranslatingMixin:
             :func:`~scvi_xmodal.pp.repool_peaks` does: a peak of the model is open where a peak
             of the query that shares a base with it is open. A warning and
             ``uns["scvi_xmodal"]["repool"]`` tell how many of the model's peaks were covered.
+        quantiles
+            Quantiles to return besides, as layers: ``(0.05, 0.95)`` gives ``layers["q05"]`` and
+            ``layers["q95"]``, between which 90 % of measured values of cells like the validation
+            cells are to fall. They are of counts at ``depth`` (RNA; with
+            ``gene_likelihood="normal"`` of log-normalised values) and of CLR values (protein),
+            calibrated on the validation cells. A peak is open or not, so there they are of the
+            probability, over the latent only, and not calibrated.
+        n_samples
+            Latent samples that quantiles are computed from. They are drawn with scvi's seed and
+            shared by all cells.
         out
             Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that
             memory does not grow with the number of cells.
@@ -131,11 +145,15 @@ class TranslatingMixin:
         ------
         ValueError
             If a modality, batch, feature or depth is unknown, the query lacks cells, features,
-            counts or peaks that overlap the model's, or ``out`` cannot be written.
+            counts or peaks that overlap the model's, there are no such quantiles, or ``out``
+            cannot be written.
         """
         spec = self._check_key(target, "target")
         columns = chosen_columns(spec, features)
         check_batch_size(batch_size)
+        depth_name = depth if isinstance(depth, str) else "given"
+        interval = self._interval((source, target), quantiles, n_samples, depth_name)
+        values = _VALUES_AT_A_TIME if interval is None else _VALUES_AT_A_TIME // 8
         query = self._query(adata, source, layer, indices, repool=repool)
         request = Request(
             query=query,
@@ -143,13 +161,16 @@ class TranslatingMixin:
             target=target,
             columns=columns,
             batch=self._batch_codes(query.obs, transform_batch),
-            depth=depth if isinstance(depth, str) else "given",
+            depth=depth_name,
             totals=given_totals(depth, query.n_obs),
-            rows_at_a_time=batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1)),
+            rows_at_a_time=batch_size or max(1, values // max(spec.n_features, 1)),
             progress=enable_progress_bar,
+            interval=interval,
             network=dict(network or {}),
         )
         options = {"transform_batch": transform_batch, "depth": request.depth, **request.network}
+        if interval is not None:
+            options |= interval.record()
         record = translation_record(
             source=source,
             target=target,
@@ -213,9 +234,31 @@ class TranslatingMixin:
             if position is not None:
                 layers = {k: v.index_select(1, position) for k, v in layers.items()}
             block = {k: v.cpu().numpy() for k, v in layers.items()}
+            if request.interval is not None:
+                block |= self._quantile_layers(request, counts, codes, total, positions)
             if total is not None and request.depth == "predicted":
                 block["predicted_depth"] = total.cpu().numpy()
             yield block
+
+    def _quantile_layers(
+        self,
+        request: Request,
+        counts: Any,
+        codes: torch.Tensor | None,
+        total: torch.Tensor | None,
+        positions: NDArray[np.int64],
+    ) -> dict[str, NDArray[np.float32]]:
+        interval = request.interval
+        assert interval is not None
+        moments = self.module.moments(
+            counts,
+            request.source,
+            request.target,
+            noise=interval.noise,
+            batch=codes,
+            total=total,
+        )
+        return interval.layers(moments, positions)
 
     def get_latent_representation(
         self,

@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from scvi import settings
 
+from scvi_xmodal.model._calibration import Calibration
 from scvi_xmodal.model._familiarity import FamiliarityReference
 from scvi_xmodal.model._held_out import (
     BLOCK_VALUES,
     HeldOut,
     cell_fit,
     familiarity_reference,
+)
+from scvi_xmodal.model._interval_fit import fit_intervals
+from scvi_xmodal.model._intervals import (
+    Interval,
+    checked_levels,
+    interval_kind,
+    latent_noise,
+    saved_intervals,
 )
 from scvi_xmodal.model._request import check_batch_size, to_device
 from scvi_xmodal.model._validation import SCORES, validation_scores
@@ -57,7 +67,48 @@ class TrustMixin:
             "familiarity": {
                 key: familiarity_reference(self.module, key, held) for key in self.specs
             },
+            "intervals": self._calibrated(held),
         }
+
+    def _calibrated(self, held: HeldOut) -> dict[str, dict[str, Any]]:
+        """Return what intervals need, by source and target; probabilities need nothing."""
+        found: dict[str, dict[str, Any]] = {key: {} for key in self.specs}
+        for source, target in self.module.paths:
+            known = held.paired or source == target
+            if known and interval_kind(self.specs[target]) != "probability":
+                spec = self.specs[target]
+                found[source][target] = fit_intervals(self.module, spec, source, held)
+        return found
+
+    def _interval(
+        self, path: tuple[str, str], quantiles: Any, n_samples: int, depth: str
+    ) -> Interval | None:
+        """Return what quantiles are computed from; ``None`` where none are asked for."""
+        if quantiles is None:
+            return None
+        levels, (source, target) = checked_levels(quantiles), path
+        if not isinstance(n_samples, int | np.integer) or n_samples < 2:
+            raise ValueError(f"n_samples must be a whole number above 1, got {n_samples!r}.")
+        if target not in self.specs:
+            raise ValueError(f"There are no quantiles of {target!r}: the head has no likelihood.")
+        kind = interval_kind(self.specs[target])
+        saved = saved_intervals(self.trust_, source, target)
+        if kind == "values" and not saved:
+            raise ValueError(
+                f"There are no quantiles of {source!r} to {target!r}: their spread is taken from "
+                "validation cells, of which the model had fewer than 10 that were measured in "
+                "both, or it was saved by an older version. Train it with a split that has some."
+            )
+        noise = latent_noise(n_samples, self.module.n_latent, seed=settings.seed or 0)
+        # only of counts is the predicted depth calibrated by itself
+        calibration = saved.get("predicted" if depth == "predicted" else "own", saved.get("own"))
+        return Interval(
+            levels,
+            noise.to(self.device),
+            kind,
+            Calibration.from_plain(calibration),
+            saved.get("variance"),
+        )
 
     def familiarity(
         self,

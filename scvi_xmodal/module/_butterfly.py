@@ -79,6 +79,7 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
     ):
         super().__init__()
         self.architecture = a = architecture or Architecture()
+        self.n_latent = a.n_latent
         self.specs = {spec.key: spec for spec in specs}
         keys = list(self.specs)
         self.paths: tuple[Path, ...] = tuple((s, t) for s in keys for t in keys)
