@@ -28,7 +28,7 @@ def markdown(table: pd.DataFrame) -> str:
         "# Perturbed profiles of unseen cell types",
         "",
         f"Written by `{about['command']}`, never by hand. {about['date']}, commit "
-        f"{about['commit']}. {about['machine']}. Seeds: {sorted(table['seed'].unique())}.",
+        f"{about['commit']}. {about['machine']}. Seeds: {table['seed'].unique().tolist()}.",
         "",
         "![R2 and common genes by type](perturbation.png)",
         "",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._matching import check_unique, match_features, match_most_features
     from scvi_xmodal.data._measured import rows_of_modality
     from scvi_xmodal.data._modalities import find_modalities, kind_of
+    from scvi_xmodal.data._mosaic import MosaicPairs
     from scvi_xmodal.data._pairs import Pairs
     from scvi_xmodal.data._query import Query, pick_modality, read_query
     from scvi_xmodal.data._reader import ReaderBlocks, RowReader
@@ -49,6 +50,7 @@ _HOME = {
     "rows_of_modality": "_measured",
     "find_modalities": "_modalities",
     "kind_of": "_modalities",
+    "MosaicPairs": "_mosaic",
     "Pairs": "_pairs",
     "Query": "_query",
     "pick_modality": "_query",
@@ -68,6 +70,7 @@ __all__ = [
     "ChunkedPairs",
     "CountsField",
     "MinibatchSampler",
+    "MosaicPairs",
     "MuDataCountsField",
     "PairedDataSplitter",
     "PairedDataset",

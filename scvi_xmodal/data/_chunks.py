@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch.utils.data import IterableDataset
 
-from scvi_xmodal.data._dataset import cut_minibatches, own_share, permutation, share_size
+from scvi_xmodal.data._dataset import (
+    cut_minibatches,
+    own_share,
+    permutation,
+    read_minibatch,
+    share_size,
+)
 from scvi_xmodal.data._reader import RowReader
 
 if TYPE_CHECKING:
@@ -97,7 +102,9 @@ class ChunkedPairs(IterableDataset):
         held, rows = {}, {}
         for key, reader in self.readers.items():
             rows[key] = pairs.rows[key][numbers]
-            held[key] = RowReader(reader.rows(rows[key]), n_features=reader.n_features)
+            measured = rows[key][rows[key] >= 0]
+            if measured.size:
+                held[key] = RowReader(reader.rows(measured), n_features=reader.n_features)
         return held, rows
 
     def _minibatch(
@@ -106,9 +113,10 @@ class ChunkedPairs(IterableDataset):
         rows: Mapping[str, NDArray[np.int64]],
         picked: NDArray[np.int64],
     ) -> dict[str, object]:
-        tensors: dict[str, object] = {}
-        for key, reader in held.items():
-            tensors[key] = reader.sparse_rows(picked)
+        local, codes = {}, {}
+        for key, own in rows.items():
+            place = np.where(own >= 0, np.cumsum(own >= 0) - 1, -1)  # among the rows that are held
+            local[key] = place[picked]
             if self.batch is not None:
-                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[key][rows[key][picked]])
-        return tensors
+                codes[key] = self.batch[key][own[picked]]
+        return read_minibatch(held, local, codes or None)

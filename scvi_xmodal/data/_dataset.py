@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from scvi_xmodal.nn import Presence
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -50,17 +52,46 @@ class PairedDataset(Dataset):
         if isinstance(numbers, EpochNumbers):
             self._start(numbers.epoch)
             numbers = numbers.numbers
-        tensors: dict[str, object] = {}
-        for key, reader in self.readers.items():
-            rows = self._drawn.rows[key][numbers]
-            tensors[key] = reader.sparse_rows(rows)
-            if self.batch is not None:
-                tensors[f"{key}_batch"] = torch.from_numpy(self.batch[key][rows])
-        return tensors
+        rows = {key: self._drawn.rows[key][numbers] for key in self.readers}
+        codes = self.batch and {key: self.batch[key][own] for key, own in rows.items()}
+        return read_minibatch(self.readers, rows, codes)
 
     def _start(self, epoch: int) -> None:
         if epoch != self._epoch:
             self._epoch, self._drawn = epoch, self.pairs.draw(epoch)
+
+
+def read_minibatch(
+    readers: Mapping[str, RowReader],
+    rows: Mapping[str, NDArray[np.int64]],
+    batch: Mapping[str, NDArray[np.int64]] | None = None,
+) -> dict[str, object]:
+    """Return a minibatch's rows and batch codes as tensors.
+
+    Where cells lack a modality (row -1), its tensors hold the others only, and ``"presence"`` says
+    which; a modality that all cells lack has none.
+
+    Parameters
+    ----------
+    readers
+        A row reader for each modality.
+    rows
+        Row to read of each cell in each modality, of shape (n_cells,).
+    batch
+        Batch code of each cell in each modality, of shape (n_cells,).
+    """
+    tensors: dict[str, object] = {}
+    measured = {key: np.flatnonzero(own >= 0) for key, own in rows.items()}
+    partial = any(cells.size < rows[key].size for key, cells in measured.items())
+    for key, cells in measured.items():
+        if cells.size:
+            tensors[key] = readers[key].sparse_rows(rows[key][cells] if partial else rows[key])
+            if batch is not None:
+                tensors[f"{key}_batch"] = torch.from_numpy(batch[key][cells])
+    if partial:
+        cells_of = {key: torch.from_numpy(own) for key, own in measured.items() if own.size}
+        tensors["presence"] = Presence(next(iter(rows.values())).size, cells_of)
+    return tensors
 
 
 class EpochNumbers(NamedTuple):

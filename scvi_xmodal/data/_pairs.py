@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -48,6 +48,7 @@ class Pairs:
     """
 
     rows: dict[str, NDArray[np.int64]]
+    _lowest_row: ClassVar[int] = 0
 
     def __init__(self, rows: Mapping[str, ArrayLike]):
         arrays = {key: _as_rows(own, key) for key, own in rows.items()}
@@ -55,7 +56,7 @@ class Pairs:
         if len(set(lengths.values())) > 1:
             raise ValueError(f"Pairs need one row of each modality for each pair, got {lengths}.")
         for key, own in arrays.items():
-            if own.size and own.min() < 0:
+            if own.size and own.min() < self._lowest_row:
                 raise ValueError(f"Pairs hold row {own.min()} of {key!r}; rows count from 0.")
         object.__setattr__(self, "rows", arrays)
 
@@ -70,6 +71,10 @@ class Pairs:
     def to_dataframe(self) -> pd.DataFrame:
         """Return the table: one column of row numbers for each modality."""
         return pd.DataFrame(self.rows)
+
+    def of_modalities(self, keys: Collection[str]) -> Pairs:
+        """Return the pairs that train these modalities: all of them, where none is missing."""
+        return self
 
     def draw(self, epoch: int) -> Pairs:
         """Return the table of an epoch; the same in all, unless pairs are drawn anew."""

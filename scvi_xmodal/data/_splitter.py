@@ -111,6 +111,7 @@ class PairedDataSplitter(DataSplitter):
         return self._loader(Pairs.measured(self.readers, rows), shuffle=False)
 
     def _loader(self, pairs: Pairs, *, shuffle: bool) -> DataLoader:
+        pairs = pairs.of_modalities(self.readers)
         if any(reader.on_disk for reader in self.readers.values()):
             size = self.data_loader_kwargs["batch_size"]
             chunked = ChunkedPairs(

@@ -12,6 +12,7 @@ from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._protein import PROTEIN, ProteinHeadMixin
 from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.model._training import TrainingMixin
+from scvi_xmodal.model._unpaired import UnpairedMixin
 from scvi_xmodal.module import (
     BABEL_DEFAULTS,
     BabelAE,
@@ -22,7 +23,7 @@ from scvi_xmodal.module import (
 from scvi_xmodal.train import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -45,7 +46,7 @@ _PLAN = {
 _PATIENCE = 25
 
 
-class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
+class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
     r"""Interoperable autoencoders that translate between modalities (BABEL).
 
     Each modality has an encoder into one 16-dimensional latent and a decoder out of it; all
@@ -123,6 +124,7 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
         *,
         split: Split | None = None,
         pairs: Pairs | None = None,
+        validation_pairs: Pairs | None = None,
         train_size: float | None = None,
         validation_size: float | None = None,
         batch_size: int = 512,
@@ -151,6 +153,8 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
         pairs
             Training pairs, as from :mod:`scvi_xmodal.pairing`; by default every training cell
             with itself.
+        validation_pairs
+            Likewise of validation cells.
         train_size, validation_size
             Shares of the cells when no split is given; by default .9 and the rest.
         batch_size
@@ -184,6 +188,7 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
             [phase],
             split=split,
             pairs=pairs,
+            validation_pairs=validation_pairs,
             sizes=(train_size, validation_size),
             batch_size=batch_size,
             early_stopping=early_stopping,
@@ -222,7 +227,7 @@ class Babel(TrainingMixin, ProteinHeadMixin, CrossModalModel):
         self,
         adata: AnnData | MuData | str | Path | None = None,
         *,
-        source: str,
+        source: str | Sequence[str],
         target: str,
         via: str | None = "rna",
         **options: Any,

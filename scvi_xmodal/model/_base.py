@@ -42,6 +42,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
 
     _predicts_depth = True
     """Whether ``translate`` knows ``depth="predicted"``."""
+    _pairings: tuple[str, ...] = ("measured", "unpaired")
 
     def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None):
         if adata is not None and self._get_most_recent_anndata_manager(adata) is None:
@@ -69,7 +70,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         batch_key: str | None = None,
         labels_key: str | None = None,
         modalities: Mapping[str, str] | None = None,
-        pairing: Literal["measured", "unpaired"] = "measured",
+        pairing: Literal["measured", "unpaired", "mosaic"] = "measured",
         **kwargs: Any,
     ) -> None:
         """Register the raw counts of two or three modalities, by default of the same cells.
@@ -93,8 +94,10 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
             ``{"rna_layer": "rna", "atac_layer": "atac"}``; by default they are found.
         pairing
             ``"measured"``: all cells were measured in all modalities. ``"unpaired"``: paired in
-            training only, within ``labels_key`` or as ``train`` is told. Splits count rows of
-            ``mdata.obs``, :class:`~scvi_xmodal.data.Pairs` rows of each modality's own matrix.
+            training only, within ``labels_key`` or as ``train`` is told. ``"mosaic"``
+            (Butterfly): each cell was measured in some modalities and trains the paths between
+            those. Splits count rows of ``mdata.obs``, :class:`~scvi_xmodal.data.Pairs` rows of
+            each modality's own matrix.
         **kwargs
             Keywords of scvi-tools' field registration, used by ``load``.
 
@@ -125,7 +128,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         chosen = resolve_modalities(mdata, modalities, layers)
         # what was found is kept, so that loading does not depend on finding it again
         setup_method_args["setup_args"]["modalities"] = dict(chosen)
-        paired = check_pairing(mdata, chosen, pairing)
+        paired = check_pairing(mdata, chosen, pairing, cls._pairings)
         if not paired:
             check_unpaired_columns(mdata, batch_key, labels_key)
             labels_key = labels_key if labels_key in mdata.obs else None

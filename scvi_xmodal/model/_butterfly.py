@@ -11,6 +11,7 @@ from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
 from scvi_xmodal.model._perturbation import PerturbationMixin
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.model._setup import specs_from_registry
+from scvi_xmodal.model._several import SeveralSourcesMixin
 from scvi_xmodal.model._training import TrainingMixin
 from scvi_xmodal.model._unpaired import UnpairedMixin
 from scvi_xmodal.module import ButterflyVAE
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from scvi_xmodal.data import Pairs, Split
 
 
-class Butterfly(PerturbationMixin, UnpairedMixin, TrainingMixin, CrossModalModel):
+class Butterfly(
+    SeveralSourcesMixin, PerturbationMixin, UnpairedMixin, TrainingMixin, CrossModalModel
+):
     """Dual-aligned variational autoencoders that translate between modalities (scButterfly).
 
     Each modality has an encoder, a decoder and a discriminator; one variational translator
@@ -66,6 +69,7 @@ class Butterfly(PerturbationMixin, UnpairedMixin, TrainingMixin, CrossModalModel
     """
 
     _module_cls = ButterflyVAE
+    _pairings = ("measured", "unpaired", "mosaic")
 
     def __init__(
         self,
@@ -133,8 +137,8 @@ class Butterfly(PerturbationMixin, UnpairedMixin, TrainingMixin, CrossModalModel
             :func:`scvi_xmodal.pp.split`; by default drawn by the sizes.
         pairs
             Training pairs, as from :mod:`scvi_xmodal.pairing`; by default every training cell
-            with itself, and cells that are not paired as by
-            :func:`scvi_xmodal.pairing.unpaired` within the registered labels.
+            with itself in the modalities that it was measured in, and cells that are not paired
+            as by :func:`scvi_xmodal.pairing.unpaired` within the registered labels.
         validation_pairs
             Likewise of validation cells.
         train_size, validation_size

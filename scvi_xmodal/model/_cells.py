@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from scvi_xmodal.data import Pairs, Split
+from scvi_xmodal.data import MosaicPairs, Pairs, Split
+from scvi_xmodal.data._mosaic import separate_modalities
 from scvi_xmodal.data._pairs import check_training_rows
 
 if TYPE_CHECKING:
@@ -58,6 +59,29 @@ class TrainingCells:
                     "needed."
                 )
 
+    def check_linked(self) -> None:
+        """Raise unless cells measured in several modalities link all of them, and all validate."""
+        own = {key: rows[self.split.train] for key, rows in self.own.items()}
+        apart = separate_modalities(own, fewest=MIN_TRAINING_CELLS)
+        if apart:
+            raise ValueError(
+                f"Fewer than {MIN_TRAINING_CELLS} training cells measured in two modalities link "
+                f"{apart} to {next(iter(own))!r}: put more of them into the split's training part."
+            )
+
+        lacking = [key for key in self.own if not self.rows(key, "validation").size]
+        if lacking and self.split.validation.size:
+            raise ValueError(
+                f"None of the {self.split.validation.size} validation cells was measured in "
+                f"{lacking}: put some into the split's validation part, or leave that empty."
+            )
+
+    def mosaic(self, part: Part) -> MosaicPairs:
+        """Return the cells of a part of the split, each with the modalities that it has."""
+        rows = getattr(self.split, part)
+        pairs = MosaicPairs({key: own[rows] for key, own in self.own.items()})
+        return pairs.of_modalities(self.own)
+
     def check_training(self, pairs: Pairs) -> None:
         """Raise unless pairs hold rows of training cells of each modality only."""
         _check_type(pairs, "pairs")
@@ -100,19 +124,22 @@ class TrainingCells:
     def numbers(self, pairs: Pairs) -> dict[str, NDArray[np.int64]] | None:
         """Return each pair's place among a modality's training cells; ``None`` where paired.
 
-        Pairs of cells in no part of the split, which may train, are left out.
+        Pairs of cells in no part of the split, which may train, are left out; what a cell was not
+        measured in is -1.
         """
         if self.paired:
             return None
-        train = {key: self.rows(key, "train") for key in self.own}
         kept = np.ones(len(pairs), dtype=bool)
-        for key, rows in train.items():
-            kept &= np.isin(pairs.rows[key], rows)
-        order = {key: np.argsort(rows, kind="stable") for key, rows in train.items()}
-        return {
-            key: order[key][np.searchsorted(rows, pairs.rows[key][kept], sorter=order[key])]
-            for key, rows in train.items()
-        }
+        places = {}
+        for key in self.own:
+            train = np.append(self.rows(key, "train"), -1)  # its place, the last, is -1 too
+            order = np.argsort(train, kind="stable")
+            found = order[
+                np.searchsorted(train, pairs.rows[key], sorter=order).clip(max=order.size - 1)
+            ]
+            kept &= train[found] == pairs.rows[key]
+            places[key] = np.where(pairs.rows[key] < 0, -1, found)
+        return {key: own[kept] for key, own in places.items()}
 
 
 def _check_type(pairs: object, argument: str) -> None:

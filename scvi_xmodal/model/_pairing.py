@@ -48,11 +48,17 @@ class PairingMixin:
             paired=self._is_paired(),
         )
         cells.check()
+        if self._is_mosaic():
+            cells.check_linked()
         return cells
 
     def _is_paired(self) -> bool:
         """Return whether each registered cell was measured in all modalities."""
         return self.registry_["setup_args"].get("pairing", "measured") == "measured"
+
+    def _is_mosaic(self) -> bool:
+        """Return whether each registered cell was measured in some modalities."""
+        return self.registry_["setup_args"].get("pairing") == "mosaic"
 
     def _own_rows(self, key: str) -> NDArray[np.int64]:
         """Return the modality's own row of each registered cell, or -1."""
@@ -63,6 +69,8 @@ class PairingMixin:
     def _training_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> Pairs | None:
         """Return checked pairs; of cells that are not paired, by default drawn within labels."""
         if pairs is None and not cells.paired:
+            if self._is_mosaic():
+                return cells.mosaic("train")
             return self._drawn_within_labels(cells, "train", "pairs")
         if pairs is not None:
             cells.check_training(pairs)
@@ -70,6 +78,8 @@ class PairingMixin:
 
     def _validation_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> Pairs | None:
         if pairs is None and not cells.paired and cells.split.validation.size:
+            if self._is_mosaic():
+                return cells.mosaic("validation")
             return self._drawn_within_labels(cells, "validation", "validation_pairs")
         if pairs is not None:
             cells.check_validation(pairs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from lightning.pytorch.utilities import move_data_to_device
 from tqdm import tqdm
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from scvi_xmodal.data import Query
     from scvi_xmodal.model._intervals import Interval
     from scvi_xmodal.module import ModalitySpec
-    from scvi_xmodal.nn import SparseRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Request:
     """A translation that has been checked and is ready to run."""
 
     query: Query
-    source: str
+    source: str | tuple[str, ...]
     target: str
     columns: NDArray[np.int64]
     batch: NDArray[np.int64] | None
@@ -47,8 +47,10 @@ class Request:
                 bar.update(stop - start)
 
 
-def to_device(rows: SparseRows, device: torch.device) -> SparseRows:
-    """Move sparse rows to a device."""
+def to_device(rows: Any, device: torch.device) -> Any:
+    """Move sparse rows to a device, or those of several modalities."""
+    if isinstance(rows, dict):
+        return move_data_to_device(rows, device)
     return rows._replace(
         values=rows.values.to(device),
         columns=rows.columns.to(device),

@@ -11,14 +11,15 @@ from scvi import REGISTRY_KEYS
 from scvi.data.fields import MuDataCategoricalObsField
 
 from scvi_xmodal._constants import KINDS
-from scvi_xmodal.data import MuDataCountsField, find_modalities
+from scvi_xmodal.data import MuDataCountsField, find_modalities, rows_of_modality
+from scvi_xmodal.data._mosaic import separate_modalities
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.module import ModalitySpec
 from scvi_xmodal.pairing._cells import labels_of
 from scvi_xmodal.pairing._transport import CONDITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mudata import MuData
 
@@ -76,16 +77,33 @@ def resolve_modalities(
     return chosen
 
 
-def check_pairing(mdata: MuData, chosen: Mapping[str, str], pairing: str) -> bool:
+def check_pairing(
+    mdata: MuData, chosen: Mapping[str, str], pairing: str, known: Sequence[str]
+) -> bool:
     """Return whether cells are paired, having made sure that they are what is said of them."""
-    if pairing not in ("measured", "unpaired"):
-        raise ValueError(f"pairing={pairing!r} is unknown; it is 'measured' or 'unpaired'.")
+    if pairing not in known:
+        raise ValueError(
+            f"pairing={pairing!r} is unknown; it can be {' or '.join(map(repr, known))}."
+        )
     keys = [key for name, key in chosen.items() if name.endswith("_layer")]
     if pairing == "measured":
         check_paired(mdata, keys)
     else:
         _unique_names(mdata, keys)
+    if pairing == "mosaic":
+        _check_linked(mdata, keys)
     return pairing == "measured"
+
+
+def _check_linked(mdata: MuData, keys: list[str]) -> None:
+    """Raise unless cells measured in several modalities link all of them."""
+    apart = separate_modalities({key: rows_of_modality(mdata, key) for key in keys}, fewest=1)
+    if apart:
+        raise ValueError(
+            f"No cell measured in two modalities links {apart} to {keys[0]!r}, so nothing can be "
+            "learned between them. Cells of one name are one cell: look at obs_names. Different "
+            "cells are paired by their labels with pairing='unpaired'."
+        )
 
 
 def check_unpaired_columns(mdata: MuData, batch_key: str | None, labels_key: str | None) -> None:
@@ -119,7 +137,8 @@ def check_paired(mdata: MuData, keys: list[str]) -> None:
         raise ValueError(
             f"The cells are not paired: {sizes}, and {n_shared} are in all of them; the MuData "
             f"has {mdata.n_obs}. Keep the shared ones with muon.pp.intersect_obs(mdata), or, if "
-            "they are different cells, train by labels with pairing='unpaired'."
+            "some were measured in a part of the modalities, train on all with pairing='mosaic'; "
+            "if they are different cells, by labels with pairing='unpaired'."
         )
     for key, names in cells.items():
         if not names.equals(mdata.obs_names):

@@ -27,6 +27,7 @@ from scvi_xmodal.model._request import (
     to_device,
     with_depth,
 )
+from scvi_xmodal.model._several import one_or_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,7 @@ class TranslatingMixin:
         self,
         adata: AnnData | MuData | Query | str | Path | None = None,
         *,
-        source: str,
+        source: str | Sequence[str],
         target: str,
         indices: ArrayLike | None = None,
         transform_batch: Any = None,
@@ -91,12 +92,14 @@ class TranslatingMixin:
             without the target; features in any order, in memory or on disk; or the path of
             such a file; or a :class:`~scvi_xmodal.data.Query`. By default the training data.
         source
-            Modality to translate from.
+            Modality to translate from. Butterfly takes several, such as ``("rna", "atac")``:
+            every cell of a MuData is translated from those that it was measured in, by the mean
+            of their latents.
         target
             Modality to translate to; may be the source, which denoises it.
         indices
             Rows to translate; by default all. Of a MuData its own rows, such as ``split.test``;
-            cells without the source are left out.
+            cells without any source are left out.
         transform_batch
             Batch to translate into; by default each cell's own.
         depth
@@ -151,13 +154,14 @@ class TranslatingMixin:
         spec = self._check_key(target, "target")
         columns = chosen_columns(spec, features)
         check_batch_size(batch_size)
+        named = one_or_several(source)
         depth_name = depth if isinstance(depth, str) else "given"
-        interval = self._interval((source, target), quantiles, n_samples, depth_name)
+        interval = self._interval((named, target), quantiles, n_samples, depth_name)
         values = _VALUES_AT_A_TIME if interval is None else _VALUES_AT_A_TIME // 8
-        query = self._query(adata, source, layer, indices, repool=repool)
+        query = self._query(adata, named, layer, indices, repool=repool)
         request = Request(
             query=query,
-            source=source,
+            source=named,
             target=target,
             columns=columns,
             batch=self._batch_codes(query.obs, transform_batch),
@@ -172,7 +176,7 @@ class TranslatingMixin:
         if interval is not None:
             options |= interval.record()
         record = translation_record(
-            source=source,
+            source=named if isinstance(named, str) else "+".join(named),
             target=target,
             target_kind=spec.kind,
             model=type(self).__name__,
@@ -180,7 +184,7 @@ class TranslatingMixin:
         )
         if query.pool is not None:
             record["repool"] = query.pool.report.record()
-        var = self._scored_var(source, target, self._var(target)).iloc[columns]
+        var = self._scored_var(named, target, self._var(target)).iloc[columns]
         if out is not None:
             return self._stream(request, out, var, record)
         with memory_advice("translate", request.rows_at_a_time):
@@ -264,7 +268,7 @@ class TranslatingMixin:
         self,
         adata: AnnData | MuData | str | Path | None = None,
         *,
-        modality: str,
+        modality: str | Sequence[str],
         indices: ArrayLike | None = None,
         layer: str | None = None,
         batch_size: int = 1024,
@@ -278,7 +282,7 @@ class TranslatingMixin:
         adata
             Cells, as in :meth:`translate`.
         modality
-            Modality to encode.
+            Modality to encode; Butterfly takes several, as in :meth:`translate`.
         indices
             Rows to encode; by default all.
         layer
@@ -295,13 +299,14 @@ class TranslatingMixin:
         Means of shape (n_cells, n_latent), and variances if asked for.
         """
         check_batch_size(batch_size)
-        query = self._query(adata, modality, layer, indices, argument="modality", repool=repool)
+        named = one_or_several(modality)
+        query = self._query(adata, named, layer, indices, argument="modality", repool=repool)
         self.module.eval()
         means, variances = [], []
         for start in range(0, query.n_obs, batch_size):
             rows = slice(start, min(start + batch_size, query.n_obs))
             counts = to_device(query.reader.sparse_rows(rows), self.device)
-            qz = self.module.latent(modality, counts, **self._encoder_inputs(query.obs, rows))
+            qz = self.module.latent(named, counts, **self._encoder_inputs(query.obs, rows))
             means.append(qz.mean.cpu().numpy())
             variances.append(qz.variance.cpu().numpy())
         if return_dist:
@@ -315,7 +320,7 @@ class TranslatingMixin:
     def _query(
         self,
         adata: Any,
-        key: str,
+        key: Any,
         layer: str | None,
         indices: Any,
         *,
@@ -347,6 +352,6 @@ class TranslatingMixin:
         return query
 
     def _check_key(self, key: Any, argument: str) -> ModalitySpec:
-        if key not in self.specs:
+        if not isinstance(key, str) or key not in self.specs:
             raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
         return self.specs[key]

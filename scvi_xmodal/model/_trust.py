@@ -81,12 +81,17 @@ class TrustMixin:
         return found
 
     def _interval(
-        self, path: tuple[str, str], quantiles: Any, n_samples: int, depth: str
+        self, path: tuple[Any, str], quantiles: Any, n_samples: int, depth: str
     ) -> Interval | None:
         """Return what quantiles are computed from; ``None`` where none are asked for."""
         if quantiles is None:
             return None
         levels, (source, target) = checked_levels(quantiles), path
+        if isinstance(source, tuple):
+            raise ValueError(
+                f"quantiles= are calibrated for one source at a time, but source={source!r}: "
+                "leave them out, or translate from one."
+            )
         if not isinstance(n_samples, int | np.integer) or n_samples < 2:
             raise ValueError(f"n_samples must be a whole number above 1, got {n_samples!r}.")
         if target not in self.specs:

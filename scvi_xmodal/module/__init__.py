@@ -8,6 +8,7 @@ from scvi_xmodal.module._butterfly import ButterflyVAE
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._likelihoods import LIKELIHOODS
 from scvi_xmodal.module._nets import Decoder, Encoder
+from scvi_xmodal.module._partial import PRESENCE
 from scvi_xmodal.module._polarbear import POLARBEAR_DEFAULTS, PolarbearVAE
 from scvi_xmodal.module._polarbear_nets import BatchShares
 from scvi_xmodal.module._protein_head import ProteinHead
@@ -21,6 +22,7 @@ __all__ = [
     "KIND_DEFAULTS",
     "LIKELIHOODS",
     "POLARBEAR_DEFAULTS",
+    "PRESENCE",
     "PUBLISHED",
     "TRANSFORMS",
     "Architecture",

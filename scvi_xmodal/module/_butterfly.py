@@ -12,9 +12,23 @@ from torch.distributions import Normal, kl_divergence
 from scvi_xmodal.module._architecture import Architecture
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._nets import Decoder, Encoder
+from scvi_xmodal.module._partial import (
+    PRESENCE,
+    fit_depth,
+    mean_of_posteriors,
+    mean_over_sources,
+    of_cells,
+    partial_output,
+    partly_decoded,
+)
 from scvi_xmodal.module._transforms import TRANSFORMS
 from scvi_xmodal.module._uncertainty import UncertaintyMixin
-from scvi_xmodal.nn import Discriminator, Translator, discriminator_loss
+from scvi_xmodal.nn import (
+    Discriminator,
+    Translator,
+    discriminator_loss,
+    partial_discriminator_loss,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +38,7 @@ if TYPE_CHECKING:
 
     from scvi_xmodal.module._spec import ModalitySpec
     from scvi_xmodal.module._statistics import FeatureStatistics
-    from scvi_xmodal.nn import SparseRows
+    from scvi_xmodal.nn import Presence, SparseRows
 
 Path = tuple[str, str]
 """Source and target of one decoding."""
@@ -131,21 +145,24 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
             Whether all modalities' cells are the same, in the same order, or ``pairs`` says
             which belong together; otherwise depth is not predicted.
         pairs
-            Number of each pair's cell among each modality's, of shape (n_pairs,).
+            Number of each pair's cell among each modality's, of shape (n_pairs,), -1 where it
+            was not measured. Between modalities without a pair the target's median depth is
+            predicted.
         """
         for key, own in statistics.items():
             self.transforms[key].fit(own)
             self.decoders[key].likelihood.fit(own)
-        if pairs is not None:
-            statistics = {key: own.of_cells(pairs[key]) for key, own in statistics.items()}
-        for source, target in self.paths if paired else ():
-            totals = self.decoders[target].likelihood.totals_of(statistics[target])
-            self.depth_predictors[f"{source}_to_{target}"].fit(statistics[source], totals)
+        if paired:
+            fit_depth(self, statistics, pairs)
 
     def _get_inference_input(
         self, tensors: Mapping[str, Any], paths: Sequence[Path] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         sources = dict.fromkeys(source for source, _ in paths or self.paths)
+        present = tensors.get(PRESENCE)
+        if present is not None:
+            fewest = 2 if self.training else 1  # batch norm cannot be computed over one cell
+            sources = {s: None for s in sources if len(present.cells.get(s, ())) >= fewest}
         return {"counts": {key: tensors[key] for key in sources}}
 
     def _get_generative_input(
@@ -155,7 +172,7 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         **kwargs: Any,
     ) -> dict[str, Any]:
         batch = {key: tensors.get(f"{key}_batch") for key in self.specs}
-        return {"z": inference_outputs["z"], "batch": batch}
+        return {"z": inference_outputs["z"], "batch": batch, "presence": tensors.get(PRESENCE)}
 
     def translator_of(self, paths: Sequence[Path]) -> Translator:
         """Return the translator that serves these paths: a single pretraining one or the main."""
@@ -179,11 +196,19 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         z: Mapping[str, torch.Tensor],
         batch: Mapping[str, torch.Tensor | None],
         paths: Sequence[Path] | None = None,
+        presence: Presence | None = None,
     ) -> dict[str, Any]:
         """Translate latents into each target's embeddings and the decoder's hidden units."""
         paths = paths or self.paths
         translator = self.translator_of(paths)
+        if presence is not None:
+            paths = [(s, t) for s, t in paths if s in z and t in z]
         translated = {(s, t): translator.decode(t, z[s]) for s, t in paths}
+        if presence is not None:
+            return {
+                "translated": translated,
+                "hidden": partly_decoded(self, translated, batch, presence),
+            }
         hidden = {}
         for target in dict.fromkeys(t for _, t in paths):
             sources = [s for s, t in paths if t == target]
@@ -202,11 +227,16 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         kl_weight: float | torch.Tensor = 1.0,
     ) -> LossOutput:
         """Return the mean over cells of the weighted losses; reconstruction is unweighted."""
-        reconstruction, weighted = {}, 0.0
+        reconstruction: dict[str, torch.Tensor] = {}
+        weighted: Any = 0.0
+        present = tensors.get(PRESENCE)
         # weights balance modalities against each other; alone, in pretraining, none is needed
         alone = len({key[-1] for key in generative_outputs["hidden"]}) == 1
         for (*sources, target), hidden in generative_outputs["hidden"].items():
-            nll = self._nll(target, hidden, tensors, inference_outputs["x"])
+            measured = tensors[target], inference_outputs["x"].get(target)
+            if present is not None:
+                measured = of_cells(measured, present.shared(sources[0], target)[1])
+            nll = self._nll(target, hidden, *measured)
             by_source = nll.view(len(sources), -1)
             weight = 1.0 if alone else self.specs[target].settings.weight
             for source, own in zip(sources, by_source, strict=True):
@@ -217,7 +247,11 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
             f"kl_{key}": self._reduce_latent(kl_divergence(qz, standard))
             for key, qz in inference_outputs["qz"].items()
         }
+        if not kl:  # single cells of each modality: nothing to learn in this minibatch
+            kl = {"kl": next(self.parameters()).new_zeros(1) * next(self.parameters()).sum()}
         loss = weighted + kl_weight * torch.stack([own.mean() for own in kl.values()]).sum()
+        if present is not None:
+            return partial_output(loss, reconstruction, kl, present)
         return LossOutput(
             loss=loss,
             reconstruction_loss=reconstruction,
@@ -229,11 +263,10 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         self,
         target: str,
         hidden: torch.Tensor,
-        tensors: Mapping[str, Any],
-        x: Mapping[str, Any],
+        counts: SparseRows,
+        x: SparseRows | torch.Tensor | None,
     ) -> torch.Tensor:
-        counts = tensors[target]
-        own = x[target] if target in x else self.transforms[target](counts)
+        own = self.transforms[target](counts) if x is None else x
         nll = self.decoders[target].likelihood.nll(hidden, counts, own)
         if self.architecture.reduction == "mean":
             return nll / self.specs[target].n_features
@@ -246,15 +279,17 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         self,
         embedding: Mapping[str, torch.Tensor],
         translated: Mapping[Path, torch.Tensor],
+        presence: Presence | None = None,
     ) -> torch.Tensor:
         """Return the discriminators' loss, each fed with one other modality's translations."""
         keys = list(embedding)
-        shift = 1 if len(keys) == 2 else int(torch.randint(1, len(keys), ()))
-        fake = {
-            target: translated[keys[(i + shift) % len(keys)], target]
-            for i, target in enumerate(keys)
-        }
-        return discriminator_loss(self.discriminators, embedding, fake)
+        shift = 1 if len(keys) <= 2 else int(torch.randint(1, len(keys), ()))
+        source = {target: keys[(i + shift) % len(keys)] for i, target in enumerate(keys)}
+        fake = {target: translated[own, target] for target, own in source.items()}
+        if presence is None:
+            return discriminator_loss(self.discriminators, embedding, fake)
+        named = {key: (source[key], own) for key, own in fake.items() if source[key] != key}
+        return partial_discriminator_loss(self.discriminators, embedding, named, presence)
 
     def generator_parameters(self, paths: Iterable[Path]) -> list[nn.Parameter]:
         """Return the parameters that the given paths train."""
@@ -265,16 +300,24 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         return [parameter for part in parts for parameter in part.parameters()]
 
     @torch.inference_mode()
-    def latent(self, source: str, counts: SparseRows) -> Normal:
-        """Return q(z) of shape (n_cells, n_latent) for counts (n_cells, n_features)."""
+    def latent(self, source: str | tuple[str, ...], counts: Any) -> Normal:
+        """Return q(z) of shape (n_cells, n_latent) for counts (n_cells, n_features).
+
+        For several sources ``counts`` is a minibatch of them, whose posteriors are averaged.
+        """
+        if not isinstance(source, str):
+            return mean_of_posteriors(
+                {key: self.latent(key, counts[key]) for key in source if key in counts},
+                counts.get(PRESENCE),
+            )
         embedding = self.encoders[source](self.transforms[source](counts))
         return self.translator.posterior(source, embedding)
 
     @torch.inference_mode()
     def translate(
         self,
-        counts: SparseRows,
-        source: str,
+        counts: Any,
+        source: str | tuple[str, ...],
         target: str,
         *,
         batch: torch.Tensor | None = None,
@@ -286,7 +329,7 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         Parameters
         ----------
         counts
-            Counts of shape (n_cells, n_features of the source).
+            Counts of shape (n_cells, n_features of the source); of several sources a minibatch.
         source, target
             The modalities.
         batch
@@ -306,8 +349,18 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         return self.decoders[target].likelihood
 
     @torch.inference_mode()
-    def predict_depth(self, counts: SparseRows, source: str, target: str) -> torch.Tensor:
-        """Return the target's total to expect for source counts, of shape (n_cells,)."""
+    def predict_depth(
+        self, counts: Any, source: str | tuple[str, ...], target: str
+    ) -> torch.Tensor:
+        """Return the target's total to expect for source counts, of shape (n_cells,).
+
+        Of several sources it is the geometric mean of what each predicts.
+        """
+        if not isinstance(source, str):
+            own = {
+                k: self.predict_depth(counts[k], k, target).log() for k in source if k in counts
+            }
+            return mean_over_sources(own, counts.get(PRESENCE)).exp()
         return self.depth_predictors[f"{source}_to_{target}"](counts)
 
     def sample(self, *args: object, **kwargs: Any) -> torch.Tensor:

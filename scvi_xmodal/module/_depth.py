@@ -62,6 +62,10 @@ class DepthPredictor(nn.Module):
         values = np.concatenate([[level - centre @ slope], slope])
         self.coefficients.copy_(torch.from_numpy(values))
 
+    def fit_constant(self, total: float) -> None:
+        """Predict the same total for every cell, where no cell was measured in both."""
+        self.coefficients.copy_(torch.tensor([np.log(max(total, 1)), 0.0, 0.0]))
+
     def forward(self, counts: SparseRows) -> torch.Tensor:
         """Return the target's expected total for source counts, of shape (n_cells,)."""
         intercept, per_library, per_detected = self.coefficients

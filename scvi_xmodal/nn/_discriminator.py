@@ -13,6 +13,10 @@ from scvi_xmodal.nn._dense import DenseLayer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scvi_xmodal.nn._presence import Presence
+
+_FEWEST = 2  # batch norm, where there is one, needs several rows
+
 
 class Discriminator(nn.Module):
     """Logit that an embedding was measured rather than translated.
@@ -95,4 +99,44 @@ def discriminator_loss(
         )
         for key, discriminator in discriminators.items()
     ]
+    return torch.stack(losses).sum()
+
+
+def partial_discriminator_loss(
+    discriminators: Mapping[str, nn.Module],
+    real: Mapping[str, torch.Tensor],
+    fake: Mapping[str, tuple[str, torch.Tensor]],
+    presence: Presence,
+) -> torch.Tensor:
+    """Sum the discriminators' losses where cells were measured in some modalities only.
+
+    The scheme of :func:`discriminator_loss`, over the cells that a target and the source of its
+    fakes have both measured: only of those is known that both embeddings are of the same state.
+    A discriminator with fewer than two such cells is left out.
+
+    Parameters
+    ----------
+    discriminators
+        A discriminator for each modality.
+    real
+        Measured embeddings for each modality, of the cells that it measured.
+    fake
+        For each modality the source, and the embeddings translated from it, of the cells that the
+        source measured.
+    presence
+        Which cells these are.
+    """
+    # a term without value, so that there is something to differentiate
+    parameters = [p for own in discriminators.values() for p in own.parameters()]
+    losses = [torch.stack([own.sum() * 0 for own in (*parameters, *real.values())]).sum()]
+    u = torch.rand(presence.n_cells, device=parameters[0].device)
+    label = torch.where(u > 0.5, u.clamp(min=0.8), u.clamp(max=0.2))
+    for key, (source, translated) in fake.items():
+        theirs, ours = presence.shared(source, key)
+        if ours.shape[0] < _FEWEST:
+            continue
+        cells = presence.cells[key][ours]
+        is_real = (u[cells] > 0.5)[:, None]
+        shown = torch.where(is_real, real[key][ours], translated[theirs])
+        losses.append(F.binary_cross_entropy_with_logits(discriminators[key](shown), label[cells]))
     return torch.stack(losses).sum()

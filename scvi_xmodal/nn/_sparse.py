@@ -71,6 +71,14 @@ class SparseRows(NamedTuple):
         """Return the same rows with 1 wherever a value above 0 is stored."""
         return self.with_values((self.values > 0).to(self.values.dtype))
 
+    def select(self, rows: torch.Tensor) -> SparseRows:
+        """Return some rows, by their numbers of shape (n_chosen,); waits for a GPU."""
+        counts = (self.offsets[1:] - self.offsets[:-1])[rows]
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0).to(counts.dtype)])
+        shift = (self.offsets[:-1][rows] - offsets[:-1]).repeat_interleave(counts.long())
+        stored = torch.arange(shift.shape[0], device=shift.device) + shift
+        return SparseRows(self.values[stored], self.columns[stored], offsets, self.n_columns)
+
     def row_index(self) -> torch.Tensor:
         """Return the row of each stored value, of shape (n_stored,)."""
         counts = (self.offsets[1:] - self.offsets[:-1]).long()

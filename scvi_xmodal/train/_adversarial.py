@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from scvi_xmodal.module import PRESENCE
 from scvi_xmodal.train._paths import PathsPlan, check_known
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ class AdversarialPathsPlan(PathsPlan):
         embedding, translated = inference["embedding"], generative["translated"]
         for parameter in self.module.discriminators.parameters():
             parameter.requires_grad_(True)
+        presence = batch.get(PRESENCE)
         own_loss = self.module.discriminator_loss(
             {key: value.detach() for key, value in embedding.items()},
             {path: value.detach() for path, value in translated.items()},
+            presence,
         )
         discriminator.zero_grad()
         self.manual_backward(own_loss)
@@ -54,7 +57,7 @@ class AdversarialPathsPlan(PathsPlan):
         for parameter in self.module.discriminators.parameters():
             parameter.requires_grad_(False)
         architecture = self.module.architecture
-        fooled = self.module.discriminator_loss(embedding, translated)
+        fooled = self.module.discriminator_loss(embedding, translated, presence)
         # a tensor comparison, so that a GPU need not report the loss in every step
         gate = (fooled.detach() < architecture.adversarial_gate).to(fooled.dtype)
         loss = output.loss - architecture.adversarial_weight * gate * fooled

@@ -241,3 +241,17 @@ class TestBadInput:
     def test_unregistered(self, mdata):
         with pytest.raises(ValueError, match="Babel.setup_mudata"):
             Babel(MuData({key: mdata[key].copy() for key in KEYS}))
+
+
+@pytest.mark.filterwarnings("ignore:.*single training cell")
+def test_unpaired_experiments_and_validation_pairs(mdata):
+    import scvi_xmodal as xm
+
+    parts = {"rna": mdata["rna"][:36].copy(), "atac": mdata["atac"][30:].copy()}
+    for part in parts.values():
+        part.obs["cell_type"] = mdata.obs["cell_type"].reindex(part.obs_names)
+    model = Babel.from_unpaired(*parts.values(), "cell_type")
+    split = xm.pp.split(model.adata, by="cell", n_folds=3)
+    validation = xm.pairing.unpaired(model.adata, None, "cell_type", indices=split.validation)
+    model.train(1, split=split, validation_pairs=validation, enable_progress_bar=False)
+    assert model.translate(parts["atac"], source="atac", target="rna").n_obs == 30

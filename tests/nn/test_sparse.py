@@ -76,3 +76,11 @@ def test_gradients_reach_the_values(random_rows):
     weight = torch.arange(6, dtype=torch.float64)
     (rows.with_values(values).row_sums() @ weight).backward()
     torch.testing.assert_close(values.grad, weight[rows.row_index()])
+
+
+@pytest.mark.parametrize("rows", [[2, 0, 5], [3], [], [1, 1]], ids=str)
+def test_selected_rows_are_scipys(random_csr, rows):
+    matrix = random_csr(7, 5)
+    found = SparseRows.from_scipy(matrix).select(torch.tensor(rows, dtype=torch.int64))
+    np.testing.assert_array_equal(found.to_dense().numpy(), matrix[rows].toarray())
+    assert found.offsets.dtype == SparseRows.from_scipy(matrix).offsets.dtype

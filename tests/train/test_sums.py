@@ -59,3 +59,22 @@ def test_no_graph_is_kept():
     loss = torch.ones(3, requires_grad=True)
     sums.add(LossOutput(loss.sum(), {"a": loss * 2}, n_obs_minibatch=3), loss.sum())
     assert not any(value.requires_grad for value in sums.means("train").values())
+
+
+def test_means_are_over_the_cells_that_have_a_term():
+    """Of five cells, three have the first term: the others' zeros do not count."""
+    sums = LossSums()
+    for values in ([1.0, 2.0, 6.0, 0, 0], [3.0, 0, 0, 0, 0]):
+        n_own = sum(value > 0 for value in values)
+        output = LossOutput(
+            torch.tensor(0.0),
+            {"rna_to_atac": torch.tensor(values), "rna_to_rna": torch.full((5,), 2.0)},
+            {"kl_atac": torch.tensor(values)},
+            extra_metrics={"n_rna_to_atac": torch.tensor(n_own), "n_kl_atac": torch.tensor(n_own)},
+            n_obs_minibatch=5,
+        )
+        sums.add(output, output.loss)
+    means = {name: float(value) for name, value in sums.means("train").items()}
+    assert means["rna_to_atac_train"] == means["kl_local_train"] == 3.0
+    assert means["reconstruction_loss_train"] == 5.0
+    assert means["elbo_train"] == 8.0
