@@ -26,6 +26,7 @@ from scvi_xmodal.model._intervals import (
     saved_intervals,
 )
 from scvi_xmodal.model._request import check_batch_size, to_device
+from scvi_xmodal.model._shrinkage_fit import fit_shrinkage
 from scvi_xmodal.model._validation import SCORES, validation_scores
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TrustMixin:
         """Return what is kept of the validation cells."""
         by_row = None if codes is None else cells.by_own_row(codes)
         held = HeldOut(cells, readers, by_row, self.device)
+        fit_shrinkage(self.module, self.specs, held)
         return {
             "scores": validation_scores(self.module, self.specs, held),
             "familiarity": {

@@ -12,6 +12,7 @@ from scvi_xmodal.module._partial import PRESENCE
 from scvi_xmodal.module._polarbear import POLARBEAR_DEFAULTS, PolarbearVAE
 from scvi_xmodal.module._polarbear_nets import BatchShares
 from scvi_xmodal.module._protein_head import ProteinHead
+from scvi_xmodal.module._shrinkage import SHARES, Shrinkage
 from scvi_xmodal.module._spec import KIND_DEFAULTS, KindDefaults, ModalitySpec
 from scvi_xmodal.module._standardize import Standardize, StandardScores, standard_scores
 from scvi_xmodal.module._statistics import FeatureStatistics, feature_statistics
@@ -24,6 +25,7 @@ __all__ = [
     "POLARBEAR_DEFAULTS",
     "PRESENCE",
     "PUBLISHED",
+    "SHARES",
     "TRANSFORMS",
     "Architecture",
     "BabelAE",
@@ -37,6 +39,7 @@ __all__ = [
     "ModalitySpec",
     "PolarbearVAE",
     "ProteinHead",
+    "Shrinkage",
     "StandardScores",
     "Standardize",
     "feature_statistics",

@@ -11,6 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from scvi_xmodal.module._architecture import Architecture
 from scvi_xmodal.module._depth import DepthPredictor
+from scvi_xmodal.module._likelihoods import ShrinkableLikelihood
 from scvi_xmodal.module._nets import Decoder, Encoder
 from scvi_xmodal.module._partial import (
     PRESENCE,
@@ -21,6 +22,7 @@ from scvi_xmodal.module._partial import (
     partial_output,
     partly_decoded,
 )
+from scvi_xmodal.module._shrinkage import Shrinkage
 from scvi_xmodal.module._transforms import TRANSFORMS
 from scvi_xmodal.module._uncertainty import UncertaintyMixin
 from scvi_xmodal.nn import (
@@ -83,6 +85,7 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
     pretraining_translators: Any
     discriminators: Any
     depth_predictors: Any
+    shrinkages: Any
 
     def __init__(
         self,
@@ -126,6 +129,9 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         )
         self.depth_predictors = nn.ModuleDict(
             {f"{s}_to_{t}": DepthPredictor() for s, t in self.paths}
+        )
+        self.shrinkages = nn.ModuleDict(
+            {f"{s}_to_{t}": Shrinkage() for s, t in self.paths if self.shrinks(t)}
         )
 
     def fit_statistics(
@@ -340,7 +346,53 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
             Latents to decode, of shape (n_cells, n_latent); by default the posterior means.
         """
         z = self.latent(source, counts).mean if z is None else z
-        return self._likelihood(target).predict(self._hidden(target, z, batch), total)
+        hidden = self._hidden(target, z, batch)
+        return self._likelihood(target).predict(hidden, total, **self._share(source, target))
+
+    def shrinks(self, target: str) -> bool:
+        """Tell whether predictions of a target are drawn towards its base rates."""
+        likelihood = self._likelihood(target)
+        return isinstance(likelihood, ShrinkableLikelihood) and likelihood.norm is None
+
+    @torch.inference_mode()
+    def losses_at(
+        self,
+        path: Path,
+        counts: SparseRows,
+        measured: SparseRows,
+        shares: Sequence[float],
+        *,
+        batch: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the loss of measured cells for each share of :class:`Shrinkage`.
+
+        Parameters
+        ----------
+        path
+            Source and target.
+        counts, measured
+            The same cells' counts of the source and of the target.
+        shares
+            Shares to try.
+        batch
+            Batches to decode in, of shape (n_cells,).
+        """
+        source, target = path
+        hidden = self._hidden(target, self.latent(source, counts).mean, batch)
+        return self._likelihood(target).losses_at(hidden, measured, shares)
+
+    def _share(self, source: str | tuple[str, ...], target: str) -> dict[str, torch.Tensor]:
+        """Return the path's share as a keyword; of several sources their shares' mean."""
+        if not self.shrinks(target):
+            return {}
+        sources = (source,) if isinstance(source, str) else source
+        shares = [self.shrinkages[f"{own}_to_{target}"].share for own in sources]
+        return {"share": torch.stack(shares).mean()}
+
+    def _moments_of(
+        self, source: Any, target: str, hidden: torch.Tensor, total: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self._likelihood(target).moments(hidden, total, **self._share(source, target))
 
     def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
         return self.decoders[target](self.translator.decode(target, z), batch)

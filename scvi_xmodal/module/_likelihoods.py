@@ -19,6 +19,8 @@ from scvi_xmodal.nn import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from scvi_xmodal.module._spec import LikelihoodName, ModalitySpec
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
@@ -109,7 +111,62 @@ class Likelihood(nn.Module, ABC):
         """
 
 
-class NegativeBinomial(Likelihood):
+class ShrinkableLikelihood(Likelihood):
+    """A likelihood whose predictions may keep only a share of what sets them apart.
+
+    ``base`` holds the outputs at the training cells' base rates, of shape (n_features,).
+    """
+
+    base: torch.Tensor
+
+    def __init__(self, spec: ModalitySpec, *, use_batch_norm: bool = False):
+        super().__init__(spec, use_batch_norm=use_batch_norm)
+        self.register_buffer("base", torch.zeros(spec.n_features))
+
+    def fit(self, statistics: FeatureStatistics) -> None:
+        super().fit(statistics)
+        self.base.copy_(torch.from_numpy(self.initial_bias(statistics)))
+
+    def shrunk(self, hidden: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+        """Return outputs with that share of their distance from ``base``, of `outputs`' shape."""
+        outputs = self.outputs(hidden)
+        return outputs if share is None else outputs.mul_(share).add_((1 - share) * self.base)
+
+    @abstractmethod
+    def losses_at(
+        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    ) -> torch.Tensor:
+        """Return what shares of the deviations cost measured cells, of shape (n_shares,)."""
+
+    @abstractmethod
+    def predict(
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return what :meth:`Likelihood.predict` does, with a share of the deviations."""
+
+    @abstractmethod
+    def moments(
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return what :meth:`Likelihood.moments` does, with a share of the deviations."""
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        # models saved before there was a base keep all that sets predictions apart from it
+        state_dict.setdefault(f"{prefix}base", torch.zeros_like(self.base))  # type: ignore[attr-defined]
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class NegativeBinomial(ShrinkableLikelihood):
     r"""Negative binomial counts with one dispersion a gene.
 
     .. math::
@@ -147,19 +204,44 @@ class NegativeBinomial(Likelihood):
         return counts.with_values(terms).row_sums()
 
     def predict(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
         total = self.median_total.expand(hidden.shape[0]) if total is None else total
-        mean = F.softmax(self.outputs(hidden), dim=1) * total[:, None]
+        mean = F.softmax(self.shrunk(hidden, share), dim=1) * total[:, None]
         at_median = mean * (self.median_total / total)[:, None]
         return {"X": expected_log1p(at_median, self._expected_log1p_table()), "mean": mean}
 
     def moments(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         total = self.median_total.expand(hidden.shape[0]) if total is None else total
-        mean = F.softmax(self.outputs(hidden), dim=1) * total[:, None]
+        mean = F.softmax(self.shrunk(hidden, share), dim=1) * total[:, None]
         return mean, mean + mean.square() / self.log_theta.exp()
+
+    def losses_at(
+        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    ) -> torch.Tensor:
+        """Return the summed squared errors of ``X`` against log-normalised measured values.
+
+        Not the likelihood, under which too small shares win: its dispersions were fitted with
+        all of the deviations.
+        """
+        deviation = self.outputs(hidden) - self.base
+        scale = self.median_total / counts.row_sums().clamp(min=1)
+        measured = torch.log1p(counts.to_dense() * scale[:, None])
+        table, losses = self._expected_log1p_table(), []
+        for share in shares:
+            mean = F.softmax(self.base + share * deviation, dim=1) * self.median_total
+            losses.append((expected_log1p(mean, table) - measured).square().sum())
+        return torch.stack(losses)
 
     def _expected_log1p_table(self) -> torch.Tensor:
         """Return the table for the dispersions as they are, made anew when they change."""
@@ -170,7 +252,7 @@ class NegativeBinomial(Likelihood):
         return self._table[1]
 
 
-class Bernoulli(Likelihood):
+class Bernoulli(ShrinkableLikelihood):
     r"""Open or closed peaks, with the cell's depth factored out.
 
     .. math::
@@ -179,6 +261,8 @@ class Bernoulli(Likelihood):
 
     where :math:`d_i` counts the cell's open peaks (cf. the cell factor of PeakVI and MultiVI).
     The published model has neither a depth nor binary targets (``atac_target="tfidf"``).
+    Predictions may keep only a share of what sets them apart from ``base``, the training cells'
+    base rates (:class:`~scvi_xmodal.module.Shrinkage`).
     """
 
     def totals_of(self, statistics: FeatureStatistics) -> np.ndarray:
@@ -200,18 +284,43 @@ class Bernoulli(Likelihood):
         return F.binary_cross_entropy_with_logits(logits, y, reduction="none").sum(1)
 
     def predict(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        logits = self.outputs(hidden)
+        # in place: at 100,000 peaks a second matrix costs time
+        logits = self.shrunk(hidden, share)
         if total is not None:
             logits += self._offset(total)[:, None]
-        return {"X": logits.sigmoid_()}  # in place: at 100,000 peaks a second matrix costs time
+        return {"X": logits.sigmoid_()}
 
     def moments(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        mean = self.predict(hidden, total)["X"]
+        mean = self.predict(hidden, total, share=share)["X"]
         return mean, mean * (1 - mean)
+
+    def losses_at(
+        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    ) -> torch.Tensor:
+        """Return the summed negative log-likelihoods."""
+        target = counts.binarized()
+        deviation = self.outputs(hidden) - self.base
+        at_base = self.base + self._offset(target.row_sums())[:, None]
+        open_ = target.to_dense()
+        # sum_ij b_ij logit_ij, which is linear in the share
+        fixed, slope = (open_ * at_base).sum(), (open_ * deviation).sum()
+        losses = [
+            F.softplus(at_base + share * deviation).sum() - fixed - share * slope
+            for share in shares
+        ]
+        return torch.stack(losses)
 
     def _offset(self, depth: torch.Tensor) -> torch.Tensor:
         return torch.log(depth.clamp(min=1) / self.median_total)

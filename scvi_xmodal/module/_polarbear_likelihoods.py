@@ -76,9 +76,13 @@ class BatchNegativeBinomial(NegativeBinomial):
         return counts.to_event(1)
 
     def predict(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        log_mu, theta, gate = self._parts(hidden, total)
+        log_mu, theta, gate = self._parts(hidden, total, share)
         mean = log_mu.exp()
         at_median = mean if total is None else mean * (self.median_total / total)[:, None]
         x = self._expected_log1p(at_median, hidden)
@@ -88,9 +92,13 @@ class BatchNegativeBinomial(NegativeBinomial):
         return {"X": x, "mean": mean}
 
     def moments(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        share: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        log_mu, theta, gate = self._parts(hidden, total)
+        log_mu, theta, gate = self._parts(hidden, total, share)
         mean = log_mu.exp()
         variance = mean + mean.square() / theta
         if gate is None:
@@ -99,7 +107,10 @@ class BatchNegativeBinomial(NegativeBinomial):
         return measured * mean, measured * (variance + (1 - measured) * mean.square())
 
     def _parts(
-        self, hidden: torch.Tensor, total: torch.Tensor | None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None,
+        share: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Return log means, dispersions and gate logits, each of shape (n_cells, n_genes)."""
         theta = self.log_theta.exp()
@@ -107,7 +118,7 @@ class BatchNegativeBinomial(NegativeBinomial):
             hidden, shares = hidden[:, : -self.n_batch], hidden[:, -self.n_batch :]
             theta = (shares @ self.log_theta).exp()
         total = self.median_total.expand(hidden.shape[0]) if total is None else total
-        log_mu = F.log_softmax(self.outputs(hidden), dim=1) + total.log()[:, None]
+        log_mu = F.log_softmax(self.shrunk(hidden, share), dim=1) + total.log()[:, None]
         gate = None if self.gate is None else self.gate(hidden)
         return log_mu, theta.expand_as(log_mu), gate
 

@@ -80,14 +80,13 @@ class UncertaintyMixin:
         deviation = qz.variance.sqrt()
         # a latent that is known exactly needs one pass
         draws = noise if bool((deviation > 0).any()) else noise[:1]
-        likelihood = self._likelihood(target)
         first: Any = None
         mean: Any = 0.0
         square: Any = 0.0
         variance: Any = 0.0
         for draw in draws:
             hidden = self._hidden_of(source, target, qz.mean + deviation * draw, batch)
-            own_mean, own_variance = likelihood.moments(hidden, total)
+            own_mean, own_variance = self._moments_of(source, target, hidden, total)
             # squares of differences from the first draw, which lose no digits
             first = own_mean if first is None else first
             mean = mean + (own_mean - first)
@@ -137,6 +136,12 @@ class UncertaintyMixin:
     def _latent_in(self, source: str, counts: SparseRows, batch: torch.Tensor | None) -> Any:
         """Return q(z); models whose encoders know batches encode in the given one."""
         return self.latent(source, counts)
+
+    def _moments_of(
+        self, source: str, target: str, hidden: torch.Tensor, total: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the moments that belong to what ``translate`` predicts."""
+        return self._likelihood(target).moments(hidden, total)
 
     def _hidden_of(
         self, source: str, target: str, z: torch.Tensor, batch: torch.Tensor | None
