@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "Butterfly": {},
     'Butterfly, preset="scbutterfly"': {"preset": "scbutterfly"},
 }
+BASELINES = "baselines"
 PAIRING = {"condition_key": "condition", "control": "ctrl", "perturbed": "stim"}
 
 
@@ -42,8 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
     path = options.out / "perturbation.csv"
     table = pd.read_csv(path) if path.exists() else pd.DataFrame()
     if not options.report:
-        for held_out, seed in _wanted(options, table):
-            rows = measure(held_out, seed, epochs=options.max_epochs)
+        for held_out, seed, names in _wanted(options, table):
+            rows = measure(held_out, seed, names, epochs=options.max_epochs)
             about = {**describe(), "max_epochs": options.max_epochs or "default"}
             table = pd.concat([table, pd.DataFrame(rows).assign(**about)])
             table.to_csv(path, index=False)
@@ -52,8 +54,10 @@ def main(arguments: list[str] | None = None) -> None:
     draw(table, options.out / "perturbation.png")
 
 
-def measure(held_out: str, seed: int, *, epochs: int | None = None) -> list[dict[str, Any]]:
-    """Return the scores of all models and baselines on one type.
+def measure(
+    held_out: str, seed: int, names: list[str], *, epochs: int | None = None
+) -> list[dict[str, Any]]:
+    """Return the scores of models, or of all baselines, on one type.
 
     Parameters
     ----------
@@ -61,6 +65,8 @@ def measure(held_out: str, seed: int, *, epochs: int | None = None) -> list[dict
         The cell type that is left out.
     seed
         Seed of the models.
+    names
+        Which of ``MODELS``, and ``"baselines"``.
     epochs
         Longest duration of every phase; by default as each preset says.
     """
@@ -72,18 +78,23 @@ def measure(held_out: str, seed: int, *, epochs: int | None = None) -> list[dict
         name: cells[(cells.obs["cell_type"] == held_out) & (cells.obs["condition"] == name)].copy()
         for name in ("ctrl", "stim")
     }
-    predictions, costs = baseline_predictions(cells, split.train, sides["ctrl"]), {}
-    pairs = [_transport(cells, rows) for rows in (split.train, split.validation)]
-    for name, init in MODELS.items():
+    predictions, costs = {}, {}
+    if BASELINES in names:
+        predictions = baseline_predictions(cells, split.train, sides["ctrl"])
+    models = [name for name in names if name in MODELS]
+    parts = (split.train, split.validation) if models else ()
+    pairs = [_transport(cells, rows) for rows in parts]
+    for name in models:
         started = time.process_time()
-        model = trained(cells, split, pairs, init, seed, epochs)
+        model = trained(cells, split, pairs, MODELS[name], seed, epochs)
         costs[name] = time.process_time() - started
         out = model.translate(sides["ctrl"], source="control", target="perturbed")
         predictions[name] = out
     found = []
     for name, prediction in predictions.items():  # one by one: the first would set all scales
         table = xm.metrics.evaluate_perturbation({name: prediction}, sides["stim"], sides["ctrl"])
-        rows = table if not found else table.drop(index="control")
+        keep = BASELINES in names and not found  # the control cells themselves, once
+        rows = table if keep else table.drop(index="control")
         for row, scores in rows.iterrows():
             about = {"held_out": held_out, "seed": seed, "prediction": row}
             found.append({**about, **scores, "cpu_seconds": costs.get(row, float("nan"))})
@@ -137,17 +148,25 @@ def _transport(cells: AnnData, rows: np.ndarray) -> Pairs:
         )
 
 
-def _wanted(options: argparse.Namespace, table: pd.DataFrame) -> list[tuple[str, int]]:
+def _wanted(options: argparse.Namespace, table: pd.DataFrame) -> list[tuple[str, int, list[str]]]:
+    """Return types, seeds and models of which the table has nothing."""
     import scvi_xmodal as xm
 
     types = options.types or sorted(xm.datasets.kang_pbmc().obs["cell_type"].unique())
-    done = set(zip(table["held_out"], table["seed"], strict=True)) if len(table) else set()
-    return [(name, seed) for seed in options.seeds for name in types if (name, seed) not in done]
+    keys = ["held_out", "seed", "prediction"]
+    done = set(table[keys].itertuples(index=False, name=None)) if len(table) else set()
+    wanted = []
+    for model, seed, held_out in product(options.models, options.seeds, types):
+        row = "control" if model == BASELINES else model
+        if (held_out, seed, row) not in done:
+            wanted.append((held_out, seed, [model]))
+    return wanted
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.perturbation", description=__doc__)
     parser.add_argument("--types", nargs="+", help="cell types to leave out; by default all")
+    parser.add_argument("--models", nargs="+", default=[BASELINES, *MODELS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--max-epochs", type=int, help="of every phase")
     parser.add_argument("--report", action="store_true", help="only write the report anew")

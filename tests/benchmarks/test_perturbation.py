@@ -42,6 +42,7 @@ def test_the_mean_shift_is_that_of_the_types_means(cells):
 def test_report_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(perturbation, "MODELS", {"Butterfly": {}})
     arguments = ["--types", "CD8 T cells", "--max-epochs", "1", "--out", str(tmp_path)]
+    arguments += ["--models", "baselines", "Butterfly"]
     perturbation.main(arguments)
     table = pd.read_csv(tmp_path / "perturbation.csv")
     assert set(table["prediction"]) >= {"control", "Butterfly", "control + mean shift"}
