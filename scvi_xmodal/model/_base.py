@@ -18,6 +18,7 @@ from scvi_xmodal.model._saving import SavingMixin
 from scvi_xmodal.model._setup import (
     COUNT_KEYS,
     check_pairing,
+    check_proteins,
     check_unpaired_columns,
     count_fields,
     obs_field,
@@ -105,7 +106,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         ------
         ValueError
             If modalities, layers or columns are missing, cells are not paired, names repeat,
-            or values are not counts.
+            all proteins are isotype controls, or values are not counts.
 
         Examples
         --------
@@ -128,6 +129,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         chosen = resolve_modalities(mdata, modalities, layers)
         # what was found is kept, so that loading does not depend on finding it again
         setup_method_args["setup_args"]["modalities"] = dict(chosen)
+        check_proteins(mdata, chosen)
         paired = check_pairing(mdata, chosen, pairing, cls._pairings)
         if not paired:
             check_unpaired_columns(mdata, batch_key, labels_key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ COUNT_KEYS: dict[Kind, str] = {
     "protein": REGISTRY_KEYS.PROTEIN_EXP_KEY,
 }
 """Where scvi-tools' registry keeps the counts of each kind."""
+
+_ISOTYPE = re.compile(r"isotype|(?<![a-z])igg\d?[abc]?(?![a-z0-9])", re.IGNORECASE)
+"""Names of isotype controls: immunoglobulin G of an animal, which marks no cell."""
 
 
 def resolve_modalities(
@@ -103,6 +107,18 @@ def _check_linked(mdata: MuData, keys: list[str]) -> None:
             f"No cell measured in two modalities links {apart} to {keys[0]!r}, so nothing can be "
             "learned between them. Cells of one name are one cell: look at obs_names. Different "
             "cells are paired by their labels with pairing='unpaired'."
+        )
+
+
+def check_proteins(mdata: MuData, chosen: Mapping[str, str]) -> None:
+    """Raise if all proteins are isotype controls: antibodies that bind nothing."""
+    key = chosen.get("protein_layer")
+    names = [] if key is None else [str(name) for name in mdata.mod[key].var_names]
+    if names and all(_ISOTYPE.search(name) for name in names):
+        raise ValueError(
+            f"All {len(names)} proteins of {key!r} are isotype controls, such as {names[:3]}: "
+            "they bind nothing, and there is nothing to translate. Register the antibodies of "
+            "proteins, or leave the modality out."
         )
 
 

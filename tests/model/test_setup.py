@@ -415,3 +415,21 @@ class TestRefused:
         with pytest.raises(ValueError, match="atac.X holds 1.25"):
             Butterfly.setup_mudata(mdata)
         assert snapshot(mdata) == before
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Mouse-IgG1", "Rat-IgG2b", "mouse IgG2a", "IgG", "Armenian Hamster IgG"],
+        ["isotype_1", "Isotype_MOPC-21", "HTO isotype", "x_isotype_Ctrl", "ISOTYPE"],
+    ],
+)
+def test_isotype_controls_only(simulate, names):
+    mdata = simulate(n_proteins=5)
+    mdata["protein"].var_names = names
+    mdata.update()
+    with pytest.raises(ValueError, match=r"All 5 proteins of 'protein' are isotype controls"):
+        Butterfly.setup_mudata(mdata)
+    mdata["protein"].var_names = [*names[:4], "IgD"]  # a marker of B cells
+    mdata.update()
+    Butterfly.setup_mudata(mdata)
