@@ -6,11 +6,12 @@ class does there; the package has no such switches, because nobody should want t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scvi_xmodal.data._peaks import parse_peaks
+from scvi_xmodal.model import _trust
 from scvi_xmodal.module import _likelihoods
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def leave_out(parts: Iterable[str]) -> None:
     parts
         ``"depth_offset"``: accessibility does not depend on the cell's depth.
         ``"initial_bias"``: output biases start at 0, not at the training cells' base rates.
+        ``"shrinkage"``: predictions keep all that sets them apart from the base rates.
 
     Raises
     ------
@@ -46,21 +48,26 @@ def shuffle_chromosomes(atac: AnnData, seed: int) -> None:
 
 
 def _no_depth_offset() -> None:
-    def offset(self, depth):
+    def offset(self: Any, depth: Any) -> Any:
         return depth.new_zeros(depth.shape)
 
     _likelihoods.Bernoulli._offset = offset  # type: ignore[method-assign]
 
 
 def _no_initial_bias() -> None:
-    def initial_bias(self, statistics):
+    def initial_bias(self: Any, statistics: Any) -> Any:
         return np.zeros(statistics.n_detected.size)
 
     for likelihood in set(_likelihoods.LIKELIHOODS.values()):
         likelihood.initial_bias = initial_bias  # type: ignore[method-assign]
 
 
+def _no_shrinkage() -> None:
+    _trust.fit_shrinkage = lambda *_: None  # type: ignore[assignment]
+
+
 _PARTS: dict[str, Callable[[], None]] = {
     "depth_offset": _no_depth_offset,
     "initial_bias": _no_initial_bias,
+    "shrinkage": _no_shrinkage,
 }

@@ -178,15 +178,19 @@ def test_left_out_parts_are_gone_in_that_process():
     script = """
 import numpy as np, scvi_xmodal as xm
 from benchmarks._accuracy_ablations import leave_out
-m = xm.datasets.synthetic(n_cells=40, n_genes=20, n_peaks=30, atac_density=0.3)
+m = xm.datasets.synthetic(n_cells=80, n_genes=20, n_peaks=30, atac_density=0.3)
+split = xm.data.Split(np.arange(40), np.arange(40, 80))
 xm.model.Butterfly.setup_mudata(m)
-for part in (None, "depth_offset", "initial_bias"):
-    leave_out([part] if part else [])
+# the shares first: all at 0, predictions would be the base rates whatever else is left out
+for part in ("shrinkage", "depth_offset", "initial_bias"):
+    leave_out([part])
     model = xm.model.Butterfly(m)
-    model.train(1, pretrain_epochs=0, enable_progress_bar=False, plan_kwargs={"lr": 1e-9})
-    deep = model.translate(source="rna", target="atac", depth=np.linspace(1, 20, 40)).X
+    options = {"split": split, "enable_progress_bar": False, "plan_kwargs": {"lr": 1e-9}}
+    model.train(1, pretrain_epochs=0, **options)
+    deep = model.translate(source="rna", target="atac", depth=np.linspace(1, 20, 80)).X
     flat = model.translate(source="rna", target="atac").X
-    print(np.allclose(deep, flat), np.allclose(flat, 0.5, atol=0.2))
+    shares = {float(own.share) for own in model.module.shrinkages.values()}
+    print(shares == {1.0}, np.allclose(deep, flat), np.allclose(flat, 0.5, atol=0.2))
 """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
@@ -195,7 +199,8 @@ for part in (None, "depth_offset", "initial_bias"):
         check=True,
         cwd=Path(__file__).parents[2],
     )
-    assert done.stdout.split("\n")[:3] == ["False False", "True False", "True True"]
+    expected = ["True False False", "True True False", "True True True"]
+    assert done.stdout.split("\n")[:3] == expected
 
 
 def test_unknown_parts_cannot_be_left_out():
