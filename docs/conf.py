@@ -31,7 +31,7 @@ templates_path = ["_templates"]
 html_theme = "sphinx_book_theme"
 html_title = "scvi_xmodal"
 html_show_sourcelink = False
-html_theme_options = {"show_navbar_depth": 1, "show_toc_level": 2}
+html_theme_options = {"show_navbar_depth": 2, "show_toc_level": 2}
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
