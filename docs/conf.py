@@ -30,6 +30,8 @@ templates_path = ["_templates"]
 
 html_theme = "sphinx_book_theme"
 html_title = "scvi_xmodal"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {"show_navbar_depth": 2, "show_toc_level": 2}
 
