@@ -174,7 +174,7 @@ class TrustMixin:
         >>> xm.model.Butterfly.setup_mudata(mdata)
         >>> model = xm.model.Butterfly(mdata, n_latent=8)
         >>> model.train(max_epochs=1, pretrain_epochs=1, enable_progress_bar=False)
-        >>> model.familiarity(mdata["rna"], source="rna")["familiarity"].between(0, 1).all()
+        >>> bool(model.familiarity(mdata["rna"], source="rna")["familiarity"].between(0, 1).all())
         True
         """
         check_batch_size(batch_size)
