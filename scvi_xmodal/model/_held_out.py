@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 2000
 """Cells of a part that are looked at: more would tell little and cost as much as an epoch."""
-_MAX_VALUES = 1 << 25
+_MAX_VALUES = 1 << 24
 _MIN_CELLS = 200
-BLOCK_VALUES = 1 << 22
+BLOCK_VALUES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
