@@ -4,6 +4,8 @@
 #   make docs    build the documentation into docs/_build/html, warnings are errors
 #   make tutorials    execute tutorials/ from scratch, outputs and all; TUTORIALS=1_quickstart for one
 #   make lint    style and format        make types    mypy        make clean    remove .venv and demo
+#   make trust   measure when translations can be believed, for docs/trust.md (about an hour)
+#   make trust-quick    a minute of it
 # PYTHON=python3.12 picks another interpreter; DEMO_ARGS=--quick shortens the demo.
 
 PYTHON ?= python3
@@ -22,7 +24,7 @@ BARS := $(if $(MAKE_TERMOUT),,-qq)
 .PHONY: help install demo test docs tutorials lint types clean
 
 help:
-	@sed -n 's/^#  *//p' Makefile | sed -n '1,/clean/p'
+	@sed -n 's/^#  *//p' Makefile | sed -n '1,/trust-quick/p'
 
 install: $(STAMP)
 
@@ -64,6 +66,20 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# Only single threads: two would wait for each other on two cores.
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 PYTHONWARNINGS=ignore
+
+trust: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.familiarity
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.coverage
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.assess_cost
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.soak
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.trust
+
+trust-quick: $(STAMP)
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.coverage --data bmmc_citeseq --epochs 5 --out demo/trust
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.soak --calls 60 --models 3 --out demo/trust
 
 clean:
 	rm -rf $(VENV) .venv-newest demo docs/_build docs/api docs/tutorials

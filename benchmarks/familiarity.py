@@ -21,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 import scvi_xmodal as xm
 from benchmarks._machine import describe
 from benchmarks._simple_novelty import simple_scores
+from benchmarks._tables import as_markdown
 from scvi_xmodal.data import Split
 
 if TYPE_CHECKING:
@@ -142,23 +143,17 @@ def markdown(table: pd.DataFrame) -> str:
     parts = [
         f"AUROC of cells of held-out types against known types, mean over folds {folds}. "
         f"Neighbours and weights were chosen on fold {CHOSEN_ON}, which is not in this table.",
-        _as_markdown(found.reset_index()),
+        as_markdown(found.reset_index()),
         "Mean over data sets and sources:",
-        _as_markdown(overall.reset_index()),
+        as_markdown(overall.reset_index()),
         f"Fold {CHOSEN_ON}, on which the choices were made:",
-        _as_markdown(
+        as_markdown(
             chosen.groupby("model", sort=False)[["familiarity", *_SIMPLE]].mean().reset_index()
         ),
         f"`{about['command']}`; {about['date']}, commit {about['commit']}, {about['machine']}. "
         f"Schedules: {SCHEDULES}.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _as_markdown(table: pd.DataFrame) -> str:
-    lines = [table.columns, ["---"] * table.shape[1]]
-    lines += [[f"{v:.3f}" if isinstance(v, float) else v for v in row] for row in table.values]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def figure(table: pd.DataFrame, path: Path) -> None:

@@ -11,7 +11,7 @@ from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
-from scvi_xmodal._compat import copy_views
+from scvi_xmodal._compat import copy_views, keep_with_data, release_with_model
 from scvi_xmodal._constants import FORMAT_VERSION
 from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
 from scvi_xmodal.model._saving import SavingMixin
@@ -52,6 +52,13 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
                 f"The data are not registered: call {name}.setup_mudata(mdata) first."
             )
         super().__init__(adata, registry)
+        release_with_model(self)
+
+    @classmethod
+    def register_manager(cls, adata_manager: AnnDataManager) -> None:
+        """Register data for as long as they live."""
+        keep_with_data(cls, adata_manager)
+        super().register_manager(adata_manager)
 
     @classmethod
     def setup_anndata(cls, adata: AnnData, **kwargs: Any) -> None:

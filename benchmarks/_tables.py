@@ -1,0 +1,23 @@
+"""Tables as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Return a table with three digits behind the point, and nothing where there is nothing."""
+    lines = [list(table.columns), ["---"] * table.shape[1]]
+    lines += [[_shown(value) for value in row] for row in table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.3f}"
+    return str(value)
