@@ -48,8 +48,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{options.name}.csv"
-    rows = pd.read_csv(path).to_dict("records") if path.exists() and options.resume else []
+    kept = path.exists() and (options.resume or options.report)
+    rows = pd.read_csv(path).to_dict("records") if kept else []
     about = describe()
+    if options.report:
+        return report(pd.DataFrame(rows), options)
     for model in options.models:
         for fold in options.folds:
             for data in options.data:
@@ -57,7 +60,11 @@ def main(arguments: list[str] | None = None) -> None:
                 if (model, data, fold) not in done:
                     rows += [{**row, **about} for row in measure(model, data, fold)]
                     pd.DataFrame(rows).to_csv(path, index=False)
-    table = pd.DataFrame(rows)
+    return report(pd.DataFrame(rows), options)
+
+
+def report(table: pd.DataFrame, options: argparse.Namespace) -> None:
+    """Write the Markdown and the figure of a table."""
     text = markdown(table)
     (options.out / f"{options.name}.md").write_text(text)
     figure(table, options.out / f"{options.name}.png")
@@ -145,6 +152,7 @@ def markdown(table: pd.DataFrame) -> str:
         f"Neighbours and weights were chosen on fold {CHOSEN_ON}, which is not in this table.",
         as_markdown(found.reset_index()),
         "Mean over data sets and sources:",
+        "\n".join(f"- {_verdict(name, row)}" for name, row in overall.iterrows()),
         as_markdown(overall.reset_index()),
         f"Fold {CHOSEN_ON}, on which the choices were made:",
         as_markdown(
@@ -154,6 +162,15 @@ def markdown(table: pd.DataFrame) -> str:
         f"Schedules: {SCHEDULES}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _verdict(name: Any, row: pd.Series) -> str:
+    simple = row[list(_SIMPLE)].astype(float)
+    better = (row["familiarity"] > simple).sum()
+    return (
+        f"{name}: familiarity {row['familiarity']:.3f}, best simple score {simple.idxmax()} "
+        f"{simple.max():.3f}; familiarity is above {better} of {simple.size} simple scores."
+    )
 
 
 def figure(table: pd.DataFrame, path: Path) -> None:
@@ -181,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+", default=list(SCHEDULES), choices=list(SCHEDULES))
     parser.add_argument("--resume", action="store_true", help="keep rows that are there")
+    parser.add_argument("--report", action="store_true", help="only write the report anew")
     parser.add_argument("--name", default="familiarity", help="of the files")
     parser.add_argument("--out", type=Path, default=RESULTS)
     return parser

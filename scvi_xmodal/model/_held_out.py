@@ -49,15 +49,10 @@ class HeldOut:
     codes: Mapping[str, NDArray[np.int64]] | None
     device: torch.device
 
-    @property
-    def paired(self) -> bool:
-        """Whether each cell was measured in all modalities."""
-        return self.cells.paired
-
     def rows(
         self, key: str, part: Part, *, n_values: int = 0, limit: int = MAX_CELLS
     ) -> NDArray[np.int64]:
-        """Return own rows of a part, at most 2,000 of them, the same for paired modalities.
+        """Return own rows of a part, at most 2,000 of them.
 
         Parameters
         ----------
@@ -72,10 +67,17 @@ class HeldOut:
             Cells to take at most.
         """
         rows = self.cells.rows(key, part)
-        limit = min(limit, max(_MIN_CELLS, _MAX_VALUES // max(n_values, 1)))
-        if rows.size <= limit:
-            return rows
-        return np.sort(np.random.default_rng(0).permutation(rows)[:limit])
+        return rows[_thinned(rows.size, n_values, limit)]
+
+    def pairs(
+        self, source: str, target: str, *, n_values: int, limit: int = MAX_CELLS
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return own rows, in both modalities, of validation cells that were measured in both."""
+        cells = self.cells.split.validation
+        own, others = (self.cells.own[key][cells] for key in (source, target))
+        both = np.flatnonzero((own >= 0) & (others >= 0))
+        both = both[_thinned(both.size, n_values, limit)]
+        return own[both], others[both]
 
     def blocks(self, rows: NDArray[np.int64], n_values: int) -> Iterator[slice]:
         """Yield slices of rows that need some million values each."""
@@ -92,6 +94,14 @@ class HeldOut:
         if self.codes is None:
             return None
         return torch.from_numpy(self.codes[key][rows]).to(self.device)
+
+
+def _thinned(n_rows: int, n_values: int, limit: int) -> NDArray[np.int64]:
+    """Return numbers of rows, as many as may be looked at."""
+    limit = min(limit, max(_MIN_CELLS, _MAX_VALUES // max(n_values, 1)))
+    if n_rows <= limit:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).permutation(n_rows)[:limit])
 
 
 def as_scipy(rows: Any) -> Any:

@@ -48,8 +48,8 @@ def fit_intervals(
     ``None`` for fewer than 10 cells.
     """
     limit = min(_MAX_CELLS, max(_FEW_CELLS, _MAX_VALUES // spec.n_features))
-    rows = held.rows(spec.key, "validation", limit=limit)
-    if rows.size < _MIN_CELLS:
+    rows = held.pairs(source, spec.key, n_values=0, limit=limit)
+    if rows[0].size < _MIN_CELLS:
         return None
     rng = np.random.default_rng(0)
     found: dict[str, Any] = {"variance": None}
@@ -84,13 +84,14 @@ def _validation_moments(
     spec: ModalitySpec,
     source: str,
     held: HeldOut,
-    rows: NDArray[np.int64],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     depth: str,
 ) -> list[NDArray[np.float64]]:
     """Return measured values and the three moments, each of shape (n_cells, n_features)."""
     parts: list[list[NDArray[np.float64]]] = []
-    for block in held.blocks(rows, spec.n_features):
-        counts, truth = held.counts(source, rows[block]), held.counts(spec.key, rows[block])
+    for block in held.blocks(rows[0], spec.n_features):
+        counts = held.counts(source, rows[0][block])
+        truth = held.counts(spec.key, rows[1][block])
         if interval_kind(spec) != "counts":
             total = None
         elif depth == "own":
@@ -98,7 +99,7 @@ def _validation_moments(
         else:
             total = module.predict_depth(counts, source, spec.key)
         noise = latent_noise(N_SAMPLES, module.n_latent, seed=0).to(held.device)
-        batch = held.batch(spec.key, rows[block])
+        batch = held.batch(spec.key, rows[1][block])
         moments = module.moments(counts, source, spec.key, noise=noise, batch=batch, total=total)
         measured = module.measured(spec.key, truth)
         parts.append([as_array(part) for part in (measured, *moments)])

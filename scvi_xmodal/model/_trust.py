@@ -76,9 +76,8 @@ class TrustMixin:
         """Return what intervals need, by source and target; probabilities need nothing."""
         found: dict[str, dict[str, Any]] = {key: {} for key in self.specs}
         for source, target in self.module.paths:
-            known = held.paired or source == target
-            if known and interval_kind(self.specs[target]) != "probability":
-                spec = self.specs[target]
+            spec = self.specs[target]
+            if interval_kind(spec) != "probability":
                 found[source][target] = fit_intervals(self.module, spec, source, held)
         return found
 
@@ -221,7 +220,7 @@ class TrustMixin:
         ------
         ValueError
             If a modality is unknown, or the model has no scores: it was trained without
-            validation cells or on cells that are not paired, or saved by version 0.1.0.
+            validation cells that were measured in both, or saved by version 0.1.0.
 
         Examples
         --------
@@ -239,8 +238,8 @@ class TrustMixin:
         if found is None:
             raise ValueError(
                 f"There are no scores of {source!r} to {target!r}: the model was trained without "
-                "validation cells or on cells that were not measured in both, or was saved by an "
-                "older version. Train it with a split that has validation cells."
+                "validation cells that were measured in both, or was saved by an older version. "
+                "Train it with a split that has validation cells."
             )
         columns = {SCORES[spec.kind]: found["score"], "n_detected": found["n_detected"]}
         index = pd.Index(spec.feature_names, dtype=object)

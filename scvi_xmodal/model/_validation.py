@@ -47,22 +47,26 @@ def validation_scores(
     found: dict[str, dict[str, dict[str, Any]]] = {key: {} for key in specs}
     for source, target in module.paths:
         spec = specs[target]
-        rows = held.rows(target, "validation", n_values=spec.n_features)
-        if rows.size and (held.paired or source == target):
+        rows = held.pairs(source, target, n_values=spec.n_features)
+        if rows[0].size:
             prediction = _predicted(module, (source, target), held, rows)
-            found[source][target] = _compared(module, spec, held.counts(target, rows), prediction)
+            truth = held.counts(target, rows[1])
+            found[source][target] = _compared(module, spec, truth, prediction)
     return found
 
 
 def _predicted(
-    module: Any, path: tuple[str, str], held: HeldOut, rows: NDArray[np.int64]
+    module: Any,
+    path: tuple[str, str],
+    held: HeldOut,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> NDArray[np.float32]:
-    """Translate rows, which stand for the same cells in both modalities."""
+    """Translate the source's rows into the batches of the target's."""
     source, target = path
     n_features = held.readers[target].n_features
-    predicted = np.empty((rows.size, n_features), dtype=np.float32)
-    for block in held.blocks(rows, n_features):
-        counts, batch = held.counts(source, rows[block]), held.batch(target, rows[block])
+    predicted = np.empty((rows[0].size, n_features), dtype=np.float32)
+    for block in held.blocks(rows[0], n_features):
+        counts, batch = held.counts(source, rows[0][block]), held.batch(target, rows[1][block])
         layers = module.translate(counts, source, target, batch=batch)
         predicted[block] = layers["X"].cpu().numpy()
     return predicted

@@ -211,11 +211,18 @@ def _record(last: AnnData, record: dict[str, Any]) -> dict[str, Any]:
     return {**own, "source": record["path"][0]}
 
 
+def _unscored(var: pd.DataFrame) -> pd.DataFrame:
+    """Leave out scores of the last model, which has them from measured sources, not predicted."""
+    return var[[name for name in var if not str(name).startswith("validation_")]]
+
+
 def _stacked(blocks: list[AnnData], record: dict[str, Any]) -> AnnData:
     parts = [_matrices(block) for block in blocks]
     layers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     obs = pd.concat([block.obs for block in blocks])
-    return translation(layers, obs=obs, var=blocks[0].var, record=_record(blocks[0], record))
+    return translation(
+        layers, obs=obs, var=_unscored(blocks[0].var), record=_record(blocks[0], record)
+    )
 
 
 def _written(
@@ -229,5 +236,5 @@ def _written(
             writer.append(_matrices(block))
             annotation.append(block.obs)
         obs = pd.concat(annotation)
-        writer.finish(obs=obs, var=first.var, record=_record(first, record))
+        writer.finish(obs=obs, var=_unscored(first.var), record=_record(first, record))
     return writer.path

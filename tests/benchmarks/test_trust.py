@@ -9,6 +9,8 @@ import pytest
 from benchmarks import coverage, familiarity, soak
 from benchmarks._simple_novelty import simple_scores
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*no counts at all:UserWarning")
+
 SHORT = {"max_epochs": 1, "pretrain_epochs": 1, "batch_size": 128}
 
 
@@ -16,7 +18,8 @@ SHORT = {"max_epochs": 1, "pretrain_epochs": 1, "batch_size": 128}
 def _small(monkeypatch, synthetic_mdata):
     mdata = synthetic_mdata.copy()
     del mdata.mod["protein"]
-    mdata["rna"].obs["cell_type"] = np.resize(["a", "b", "c", "d", "e", "f"], mdata.n_obs)
+    for data in (mdata, *mdata.mod.values()):
+        data.obs["cell_type"] = np.resize(["a", "b", "c", "d", "e", "f"], mdata.n_obs)
     for module in (familiarity, coverage):
         monkeypatch.setattr(module, "DATA", {"cortex": mdata.copy})
 
