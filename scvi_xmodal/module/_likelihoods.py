@@ -125,7 +125,11 @@ class ShrinkableLikelihood(Likelihood):
 
     def fit(self, statistics: FeatureStatistics) -> None:
         super().fit(statistics)
-        self.base.copy_(torch.from_numpy(self.initial_bias(statistics)))
+        self.base.copy_(torch.from_numpy(self.base_outputs(statistics)))
+
+    def base_outputs(self, statistics: FeatureStatistics) -> np.ndarray:
+        """Return outputs at the base rates, at the median depth, of shape (n_features,)."""
+        return self.initial_bias(statistics)
 
     def shrunk(self, hidden: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
         """Return outputs with that share of their distance from ``base``, of `outputs`' shape."""
@@ -272,6 +276,11 @@ class Bernoulli(ShrinkableLikelihood):
     def initial_bias(self, statistics: FeatureStatistics) -> np.ndarray:
         fraction = (statistics.n_detected + 0.5) / (statistics.n_cells + 1)
         return np.log(fraction) - np.log1p(-fraction)
+
+    def base_outputs(self, statistics: FeatureStatistics) -> np.ndarray:
+        # rates are those of cells of mean depth, which lies above the median
+        above = statistics.depth.mean() / self.median_total.item()
+        return self.initial_bias(statistics) - np.log(max(above, 1e-6))
 
     def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
         target = counts.binarized()

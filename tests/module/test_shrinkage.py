@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, softmax
 
-from scvi_xmodal.module import SHARES, Shrinkage
+from scvi_xmodal.module import SHARES, ModalitySpec, Shrinkage, feature_statistics
 from scvi_xmodal.module._likelihoods import Bernoulli, NegativeBinomial
 
 
@@ -58,6 +59,20 @@ def test_losses_are_the_dense_formulas_and_their_minimum_scipys(likelihood, coun
     shrinkage.fit(found)
     best = minimize_scalar(loss, bounds=(0, 1.2), method="bounded").x
     assert shrinkage.share.item() == pytest.approx(best, abs=0.02)
+
+
+def test_base_rates_add_up_over_cells_of_all_depths(rows):
+    rng = np.random.default_rng(0)
+    depth = rng.lognormal(0, 0.8, 4000)
+    y = (rng.random((4000, 50)) < 0.02 * np.minimum(depth, 20)[:, None]).astype(float)
+    spec = ModalitySpec.build("atac", "atac", [f"chr1:{j}0-{j}5" for j in range(50)])
+    own = Bernoulli(spec).double()
+    own.fit(feature_statistics([sparse.csr_matrix(y)], n_features=50))
+    total = torch.from_numpy(np.maximum(y.sum(1), 1))
+    with torch.inference_mode():
+        hidden = torch.zeros(4000, _n_hidden(own), dtype=torch.float64)
+        found = own.predict(hidden, total, share=torch.tensor(0.0).double())["X"]
+    assert found.sum().item() == pytest.approx(y.sum(), rel=0.05)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
