@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
 
-    from scvi_xmodal.data import PairedDataSplitter, RowReader
+    from scvi_xmodal.data import PairedDataSplitter, Query, RowReader
     from scvi_xmodal.model._cells import TrainingCells
     from scvi_xmodal.model._resuming import Run
 
 _PATIENCE = 30
 _FEWEST_PAIRS = 2
+_SAMPLED_VALUES = 1 << 24
 
 
 class Polarbear(TrainingMixin, CrossModalModel):
@@ -188,6 +190,90 @@ class Polarbear(TrainingMixin, CrossModalModel):
             resume=resume,
         )
 
+    def translate(
+        self,
+        adata: AnnData | MuData | Query | str | Path | None = None,
+        *,
+        source: str,
+        target: str,
+        n_samples: int | None = None,
+        quantiles: Sequence[float] | float | None = None,
+        transform_batch: Any = None,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> AnnData | Path:
+        """Translate cells from one modality into another, with samples if asked for.
+
+        Each cell is translated by itself, out of its posterior mean: alone or in company, ``X``
+        comes out the same. A cell is encoded in its own batch and decoded in its own or in
+        ``transform_batch``; a batch that a network was not trained in is the training batches'
+        average.
+
+        Parameters
+        ----------
+        adata
+            Cells to translate, as in :meth:`Butterfly.translate`; by default the training data.
+        source
+            Modality to translate from.
+        target
+            Modality to translate to; may be the source, which denoises it.
+        n_samples
+            How many measurements to draw of each cell from the posterior predictive distribution,
+            latent and likelihood both, at the depth that is predicted at; by default none. torch's
+            generator draws them: set ``scvi.settings.seed`` to draw the same again.
+        quantiles
+            Quantiles of the samples to return, such as ``(0.05, 0.95)``; needs ``n_samples``.
+        transform_batch
+            Batch to translate into; by default each cell's own.
+        batch_size
+            Cells at a time; by default as many as make some millions of values.
+        **options
+            ``indices``, ``depth``, ``features``, ``layer``, ``repool``, ``out`` and
+            ``enable_progress_bar``, as in :meth:`Butterfly.translate`.
+
+        Returns
+        -------
+        AnnData of shape (n_cells, n_features of the target), or with ``out`` its path, as of
+        :meth:`Butterfly.translate`. With ``n_samples`` there are the layers
+        ``"predictive_mean"`` and ``"predictive_std"`` and one for each quantile, ``"q05"``, on
+        the scale of what is measured: counts (RNA), open or not (ATAC), CLR (protein).
+
+        Raises
+        ------
+        ValueError
+            If a modality, batch or feature is unknown, no cell of ``transform_batch`` was
+            measured in the target, a number of samples or a quantile is none, or the query lacks
+            cells, features or counts.
+        """
+        spec = self._check_key(target, "target")
+        self._check_decoded_batch(target, transform_batch)
+        network = _sampling(n_samples, quantiles)
+        if network and batch_size is None:
+            n_values = max(spec.n_features * network["n_samples"], 1)
+            batch_size = max(1, _SAMPLED_VALUES // n_values)
+        if network:
+            options["network"] = network
+        return super().translate(
+            adata,
+            source=source,
+            target=target,
+            transform_batch=transform_batch,
+            batch_size=batch_size,
+            **options,
+        )
+
+    def _check_decoded_batch(self, target: str, batch: Any) -> None:
+        """Raise if a batch that was asked for by name never taught the target's decoder."""
+        if batch is None or self._batch_key() is None or batch not in self._batch_names:
+            return  # the base class says what is wrong
+        shares = self.module.decoders[target].batches.shares.cpu().numpy()
+        if shares[self._batch_names.index(batch)] == 0:
+            known = [name for name, share in zip(self._batch_names, shares, strict=True) if share]
+            raise ValueError(
+                f"No training cell of batch {batch!r} was measured in {target!r}: translate into "
+                f"one of {known}, transform_batch={known[0]!r}."
+            )
+
     def _phases(self, max_epochs: int, translator_epochs: int) -> list[Phase]:
         own = {f"vae_{key}": ((key, key), max_epochs) for key in self.specs}
         across = {
@@ -292,6 +378,25 @@ class Polarbear(TrainingMixin, CrossModalModel):
 def _measured(cells: TrainingCells, keys: Sequence[str]) -> NDArray[np.bool_]:
     """Return which registered cells were measured in all of some modalities, (n_obs,)."""
     return np.all([cells.own[key] >= 0 for key in keys], axis=0)
+
+
+def _sampling(n_samples: int | None, quantiles: Sequence[float] | float | None) -> dict[str, Any]:
+    """Return checked keywords of the module's sampling; none without samples."""
+    if n_samples is None:
+        if quantiles is not None:
+            raise ValueError(
+                f"quantiles={quantiles!r} need samples: give n_samples=, such as 100."
+            )
+        return {}
+    if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+        raise ValueError(f"n_samples must be a whole number above 0, got {n_samples!r}.")
+    levels = [] if quantiles is None else [float(level) for level in np.atleast_1d(quantiles)]
+    if not all(0 < level < 1 for level in levels) or len(set(levels)) < len(levels):
+        raise ValueError(
+            f"quantiles={quantiles!r} must be different numbers above 0 and below 1, such as "
+            "(0.05, 0.95)."
+        )
+    return {"n_samples": int(n_samples), "quantiles": levels}
 
 
 def _check_choices(

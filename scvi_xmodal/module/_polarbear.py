@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyro
 import torch
 from pyro import distributions as dist
 from pyro import poutine
-from pyro.infer import Predictive
 from scvi.module.base import PyroBaseModuleClass
 from torch import nn
 
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._polarbear_nets import PolarbearDecoder, PolarbearEncoder
+from scvi_xmodal.module._polarbear_predictive import PredictiveMixin
 from scvi_xmodal.module._spec import KindDefaults
 from scvi_xmodal.module._transforms import TRANSFORMS
 from scvi_xmodal.module._uncertainty import UncertaintyMixin
@@ -40,7 +39,7 @@ POLARBEAR_DEFAULTS: dict[Kind, KindDefaults] = {
 """Inputs and layer sizes of each kind of modality."""
 
 
-class PolarbearVAE(UncertaintyMixin, PyroBaseModuleClass):
+class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
     r"""One autoencoder a modality and one linear map between latents for each direction.
 
     For a cell measured in the source s, with batch b,
@@ -207,15 +206,6 @@ class PolarbearVAE(UncertaintyMixin, PyroBaseModuleClass):
         with self._cells(tensors[source], n_obs), poutine.scale(scale=kl_weight):
             pyro.sample("z", self.posterior(source, tensors).to_event(1))
 
-    def simulator(
-        self, tensors: Mapping[str, Any], path: Path, total: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Generate a path's target, which nobody observed, at totals of shape (n_cells,)."""
-        source, target = path
-        with self._cells(tensors[source], None):
-            hidden = self._decoded(tensors, path)
-            return pyro.sample(target, self._likelihood(target).distribution(hidden, total))
-
     def _decoded(
         self, tensors: Mapping[str, Any], path: Path, kl_weight: float = 1.0
     ) -> torch.Tensor:
@@ -283,6 +273,8 @@ class PolarbearVAE(UncertaintyMixin, PyroBaseModuleClass):
         total: torch.Tensor | None = None,
         own_batch: torch.Tensor | None = None,
         z: torch.Tensor | None = None,
+        n_samples: int | None = None,
+        quantiles: Sequence[float] = (),
     ) -> dict[str, torch.Tensor]:
         """Translate counts of the source into the target's ``X`` and further layers.
 
@@ -300,10 +292,19 @@ class PolarbearVAE(UncertaintyMixin, PyroBaseModuleClass):
             Batches to encode in, of shape (n_cells,), -1 where unknown; by default ``batch``.
         z
             The source's latents, of shape (n_cells, n_latent); by default the posterior means.
+        n_samples, quantiles
+            Posterior predictive samples to draw, and quantiles of them to add as layers; see
+            :meth:`summary_of_samples`.
         """
         own_batch = batch if own_batch is None else own_batch
         z = self.latent(source, counts, own_batch).mean if z is None else z
-        return self._likelihood(target).predict(self._hidden_of(source, target, z, batch), total)
+        hidden = self._hidden_of(source, target, z, batch)
+        layers = self._likelihood(target).predict(hidden, total)
+        if n_samples is not None:
+            options: dict[str, Any] = {"batch": batch, "total": total, "own_batch": own_batch}
+            drawn = self.predictive(counts, source, target, n_samples=n_samples, **options)
+            layers |= self.summary_of_samples(drawn[target], quantiles)
+        return layers
 
     def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
         return self.decoders[target](z, batch)
@@ -320,40 +321,6 @@ class PolarbearVAE(UncertaintyMixin, PyroBaseModuleClass):
         self, source: str, counts: SparseRows, batch: torch.Tensor | None
     ) -> dist.Normal:
         return self.latent(source, counts, batch)
-
-    @torch.inference_mode()
-    def predictive(
-        self,
-        counts: SparseRows,
-        source: str,
-        target: str,
-        *,
-        n_samples: int,
-        batch: torch.Tensor | None = None,
-        total: torch.Tensor | None = None,
-        own_batch: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Draw from the posterior predictive distribution by :class:`pyro.infer.Predictive`.
-
-        Parameters are those of :meth:`translate`.
-
-        Returns
-        -------
-        Measurements under the target's name, of shape (n_samples, n_cells, n_features), and the
-        latents behind them, ``"z"``.
-        """
-        path = (source, target)
-        own_batch = batch if own_batch is None else own_batch
-        tensors: dict[str, Any] = {source: counts, "encoder_batch": own_batch}
-        if batch is not None:
-            tensors[f"{target}_batch"] = batch
-        draw = Predictive(
-            partial(self.simulator, path=path, total=total),
-            guide=partial(self.guide, path=path),
-            num_samples=n_samples,
-            return_sites=("z", target),
-        )
-        return draw(tensors)
 
     @torch.inference_mode()
     def predict_depth(self, counts: SparseRows, source: str, target: str) -> torch.Tensor:
