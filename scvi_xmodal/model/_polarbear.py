@@ -197,7 +197,7 @@ class Polarbear(TrainingMixin, CrossModalModel):
         source: str,
         target: str,
         n_samples: int | None = None,
-        quantiles: Sequence[float] | float | None = None,
+        quantiles: Sequence[float] | None = None,
         transform_batch: Any = None,
         batch_size: int | None = None,
         **options: Any,
@@ -222,7 +222,8 @@ class Polarbear(TrainingMixin, CrossModalModel):
             latent and likelihood both, at the depth that is predicted at; by default none. torch's
             generator draws them: set ``scvi.settings.seed`` to draw the same again.
         quantiles
-            Quantiles of the samples to return, such as ``(0.05, 0.95)``; needs ``n_samples``.
+            Quantiles to return, as in :meth:`Butterfly.translate`: computed, not drawn, and
+            calibrated; ``n_samples`` is the number of latent samples there, too.
         transform_batch
             Batch to translate into; by default each cell's own.
         batch_size
@@ -234,31 +235,32 @@ class Polarbear(TrainingMixin, CrossModalModel):
         Returns
         -------
         AnnData of shape (n_cells, n_features of the target), or with ``out`` its path, as of
-        :meth:`Butterfly.translate`. With ``n_samples`` there are the layers
-        ``"predictive_mean"`` and ``"predictive_std"`` and one for each quantile, ``"q05"``, on
-        the scale of what is measured: counts (RNA), open or not (ATAC), CLR (protein).
+        :meth:`Butterfly.translate`. With ``n_samples`` the layers ``"predictive_mean"`` and
+        ``"predictive_std"`` are mean and deviation of the drawn measurements: counts (RNA), open
+        or not (ATAC), CLR values (protein).
 
         Raises
         ------
         ValueError
             If a modality, batch or feature is unknown, no cell of ``transform_batch`` was
-            measured in the target, a number of samples or a quantile is none, or the query lacks
+            measured in the target, ``n_samples`` or a quantile is none, or the query lacks
             cells, features or counts.
         """
         spec = self._check_key(target, "target")
         self._check_decoded_batch(target, transform_batch)
-        network = _sampling(n_samples, quantiles)
-        if network and batch_size is None:
-            n_values = max(spec.n_features * network["n_samples"], 1)
-            batch_size = max(1, _SAMPLED_VALUES // n_values)
-        if network:
-            options["network"] = network
+        if n_samples is not None:
+            if not isinstance(n_samples, int | np.integer) or n_samples < 2:
+                raise ValueError(f"n_samples must be a whole number above 1, got {n_samples!r}.")
+            options |= {"n_samples": n_samples, "network": {"n_samples": int(n_samples)}}
+            n_values = spec.n_features * int(n_samples)
+            batch_size = batch_size or max(1, _SAMPLED_VALUES // max(n_values, 1))
         return super().translate(
             adata,
             source=source,
             target=target,
             transform_batch=transform_batch,
             batch_size=batch_size,
+            quantiles=quantiles,
             **options,
         )
 
@@ -378,25 +380,6 @@ class Polarbear(TrainingMixin, CrossModalModel):
 def _measured(cells: TrainingCells, keys: Sequence[str]) -> NDArray[np.bool_]:
     """Return which registered cells were measured in all of some modalities, (n_obs,)."""
     return np.all([cells.own[key] >= 0 for key in keys], axis=0)
-
-
-def _sampling(n_samples: int | None, quantiles: Sequence[float] | float | None) -> dict[str, Any]:
-    """Return checked keywords of the module's sampling; none without samples."""
-    if n_samples is None:
-        if quantiles is not None:
-            raise ValueError(
-                f"quantiles={quantiles!r} need samples: give n_samples=, such as 100."
-            )
-        return {}
-    if not isinstance(n_samples, int | np.integer) or n_samples < 1:
-        raise ValueError(f"n_samples must be a whole number above 0, got {n_samples!r}.")
-    levels = [] if quantiles is None else [float(level) for level in np.atleast_1d(quantiles)]
-    if not all(0 < level < 1 for level in levels) or len(set(levels)) < len(levels):
-        raise ValueError(
-            f"quantiles={quantiles!r} must be different numbers above 0 and below 1, such as "
-            "(0.05, 0.95)."
-        )
-    return {"n_samples": int(n_samples), "quantiles": levels}
 
 
 def _check_choices(

@@ -239,7 +239,8 @@ class TranslatingMixin:
                 layers = {k: v.index_select(1, position) for k, v in layers.items()}
             block = {k: v.cpu().numpy() for k, v in layers.items()}
             if request.interval is not None:
-                block |= self._quantile_layers(request, counts, codes, total, positions)
+                given = {"batch": codes, "total": total, **own}
+                block |= self._quantile_layers(request, counts, positions, given)
             if total is not None and request.depth == "predicted":
                 block["predicted_depth"] = total.cpu().numpy()
             yield block
@@ -248,9 +249,8 @@ class TranslatingMixin:
         self,
         request: Request,
         counts: Any,
-        codes: torch.Tensor | None,
-        total: torch.Tensor | None,
         positions: NDArray[np.int64],
+        given: Mapping[str, torch.Tensor | None],
     ) -> dict[str, NDArray[np.float32]]:
         interval = request.interval
         assert interval is not None
@@ -259,8 +259,7 @@ class TranslatingMixin:
             request.source,
             request.target,
             noise=interval.noise,
-            batch=codes,
-            total=total,
+            **given,
         )
         return interval.layers(moments, positions)
 

@@ -274,7 +274,6 @@ class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
         own_batch: torch.Tensor | None = None,
         z: torch.Tensor | None = None,
         n_samples: int | None = None,
-        quantiles: Sequence[float] = (),
     ) -> dict[str, torch.Tensor]:
         """Translate counts of the source into the target's ``X`` and further layers.
 
@@ -292,9 +291,8 @@ class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
             Batches to encode in, of shape (n_cells,), -1 where unknown; by default ``batch``.
         z
             The source's latents, of shape (n_cells, n_latent); by default the posterior means.
-        n_samples, quantiles
-            Posterior predictive samples to draw, and quantiles of them to add as layers; see
-            :meth:`summary_of_samples`.
+        n_samples
+            Posterior predictive samples to draw, whose mean and deviation become layers.
         """
         own_batch = batch if own_batch is None else own_batch
         z = self.latent(source, counts, own_batch).mean if z is None else z
@@ -303,7 +301,7 @@ class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
         if n_samples is not None:
             options: dict[str, Any] = {"batch": batch, "total": total, "own_batch": own_batch}
             drawn = self.predictive(counts, source, target, n_samples=n_samples, **options)
-            layers |= self.summary_of_samples(drawn[target], quantiles)
+            layers |= self.summary_of_samples(drawn[target])
         return layers
 
     def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from pyro.infer import Predictive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from scvi_xmodal.nn import SparseRows
 
@@ -73,43 +73,21 @@ class PredictiveMixin:
         return draw(tensors)
 
     @staticmethod
-    def summary_of_samples(
-        samples: torch.Tensor, quantiles: Sequence[float] = ()
-    ) -> dict[str, torch.Tensor]:
-        """Return mean, standard deviation and quantiles over samples, (n_cells, n_features).
+    def summary_of_samples(samples: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return mean and standard deviation of samples as layers, (n_cells, n_features).
 
         Parameters
         ----------
         samples
             Samples of shape (n_samples, n_cells, n_features).
-        quantiles
-            Numbers above 0 and below 1.
 
         Examples
         --------
         >>> import torch
         >>> from scvi_xmodal.module import PolarbearVAE
-        >>> samples = torch.tensor([0.0, 1.0, 5.0])[:, None, None]
-        >>> list(PolarbearVAE.summary_of_samples(samples, [0.05, 0.5]))
-        ['predictive_mean', 'predictive_std', 'q05', 'q50']
+        >>> layers = PolarbearVAE.summary_of_samples(torch.tensor([0.0, 1, 5])[:, None, None])
+        >>> {name: values.item() for name, values in layers.items()}
+        {'predictive_mean': 2.0, 'predictive_std': 2.645751...}
         """
         spread = samples.std(0) if len(samples) > 1 else torch.zeros_like(samples[0])
-        layers = {"predictive_mean": samples.mean(0), "predictive_std": spread}
-        if len(quantiles):
-            levels = torch.as_tensor(list(quantiles), dtype=samples.dtype, device=samples.device)
-            found = torch.quantile(samples, levels, dim=0)
-            layers |= {quantile_layer(q): own for q, own in zip(quantiles, found, strict=True)}
-        return layers
-
-
-def quantile_layer(level: float) -> str:
-    """Return the name of a quantile's layer.
-
-    Examples
-    --------
-    >>> from scvi_xmodal.module._polarbear_predictive import quantile_layer
-    >>> quantile_layer(0.05), quantile_layer(0.975)
-    ('q05', 'q97.5')
-    """
-    text = f"{100 * level:.10g}"
-    return f"q{text}" if 100 * level >= 10 else f"q0{text}"
+        return {"predictive_mean": samples.mean(0), "predictive_std": spread}

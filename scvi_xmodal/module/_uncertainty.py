@@ -54,6 +54,7 @@ class UncertaintyMixin:
         noise: torch.Tensor,
         batch: torch.Tensor | None = None,
         total: torch.Tensor | None = None,
+        own_batch: torch.Tensor | None = None,
     ) -> Moments:
         r"""Return mean and variances of a target by the law of total variance.
 
@@ -75,8 +76,10 @@ class UncertaintyMixin:
             Batches to decode in, of shape (n_cells,).
         total
             Totals to predict at, of shape (n_cells,); by default the training median.
+        own_batch
+            Batches to encode in, of shape (n_cells,), for models that do; by default ``batch``.
         """
-        qz = self._latent_in(source, counts, batch)
+        qz = self._latent_in(source, counts, batch if own_batch is None else own_batch)
         deviation = qz.variance.sqrt()
         # a latent that is known exactly needs one pass
         draws = noise if bool((deviation > 0).any()) else noise[:1]
