@@ -12,14 +12,17 @@ from typer.main import get_command
 
 import scvi_xmodal as xm
 from scvi_xmodal.cli import app
-from scvi_xmodal.model import Butterfly
+from scvi_xmodal.model import Butterfly, Polarbear
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 # Their functions have tests of their own: scaling.md needs files and machines that are not here,
 # babel.md a second experiment, which the reader brings.
 NOT_EXECUTED = {"scaling.md", "babel.md"}
-EXECUTED = ("index.md", "files.md", "choosing.md", "butterfly.md", "sharing.md", "trust.md")
+EXECUTED = (
+    *("index.md", "files.md", "choosing.md", "butterfly.md", "polarbear.md", "sharing.md"),
+    "trust.md",
+)
 
 
 def _blocks(page, language):
@@ -36,6 +39,8 @@ def test_python_runs(page, tmp_path, monkeypatch):
     plt.switch_backend("Agg")
     schedule = {"max_epochs": 1, "pretrain_epochs": 0, "enable_progress_bar": False}
     monkeypatch.setattr(Butterfly, "train", partialmethod(Butterfly.train, **schedule))
+    schedule = {"max_epochs": 1, "translator_epochs": 1, "enable_progress_bar": False}
+    monkeypatch.setattr(Polarbear, "train", partialmethod(Polarbear.train, **schedule))
     blocks = _blocks(page, "python")
     assert blocks
     exec("\n".join(blocks), {})

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from scvi_xmodal.model._cells import TrainingCells
     from scvi_xmodal.model._resuming import Run
 
-_PATIENCE = 30
+_PATIENCE = 15
+_VAE_PLAN = {"lr": 1e-3, "n_epochs_kl_warmup": 20, "max_kl_weight": 0.1}
+_TRANSLATOR_PLAN = {"lr": 5e-3, "n_epochs_kl_warmup": None, "max_kl_weight": 0.1}
 _FEWEST_PAIRS = 2
 _SAMPLED_VALUES = 1 << 24
 
@@ -37,8 +39,8 @@ class Polarbear(TrainingMixin, CrossModalModel):
 
     Each modality has a variational autoencoder, trained on every cell that was measured in it,
     paired or not; then a linear map between the latents is trained for each direction on the
-    paired cells, through the frozen decoder on the target's likelihood (Zhang et al., RECOMB
-    2022). Batches are covariates of encoders and decoders. It is written in Pyro.
+    paired cells, through the frozen decoder on the target's likelihood (Zhang et al., J.
+    Comput. Biol. 2022). Batches are covariates of encoders and decoders. It is written in Pyro.
 
     Parameters
     ----------
@@ -117,9 +119,9 @@ class Polarbear(TrainingMixin, CrossModalModel):
 
     def train(
         self,
-        max_epochs: int = 200,
+        max_epochs: int = 100,
         *,
-        translator_epochs: int = 200,
+        translator_epochs: int = 100,
         split: Split | None = None,
         train_size: float | None = None,
         validation_size: float | None = None,
@@ -285,6 +287,10 @@ class Polarbear(TrainingMixin, CrossModalModel):
             Phase(name, (path,), epochs, monitor="validation_loss", plan=ElboPlan)
             for name, (path, epochs) in {**own, **across}.items()
         ]
+
+    def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        ((source, target),) = phase.paths
+        return {**(_VAE_PLAN if source == target else _TRANSLATOR_PLAN), **(given or {})}
 
     def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
         check_elbo_kwargs(given)

@@ -32,11 +32,11 @@ Path = tuple[str, str]
 """Source and target; of an autoencoder both are the same."""
 
 POLARBEAR_DEFAULTS: dict[Kind, KindDefaults] = {
-    "rna": KindDefaults("log_normalize", "nb", 256, 0.0, 1.0),
-    "atac": KindDefaults("tfidf", "bernoulli", 32, 0.0, 1.0, by_chromosome=True),
+    "rna": KindDefaults("log_normalize", "nb", 256, 0.5, 1.0),
+    "atac": KindDefaults("tfidf", "bernoulli", 32, 0.3, 1.0, by_chromosome=True),
     "protein": KindDefaults("clr", "normal", 128, 0.0, 1.0, sparse_input=False),
 }
-"""Inputs and layer sizes of each kind of modality."""
+"""Inputs, masks and layer sizes of each kind of modality."""
 
 
 class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
@@ -116,7 +116,7 @@ class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
             self.encoders[key] = PolarbearEncoder(spec, **sizes)
             self.decoders[key] = PolarbearDecoder(spec, zero_inflated=zero_inflated, **sizes)
         self.translators = nn.ModuleDict(
-            {f"{s}_to_{t}": nn.Linear(n_latent, n_latent) for s, t in self.paths if s != t}
+            {f"{s}_to_{t}": _constant_map(n_latent) for s, t in self.paths if s != t}
         )
         self.depth_predictors = nn.ModuleDict(
             {f"{s}_to_{t}": DepthPredictor() for s, t in self.paths}
@@ -324,3 +324,11 @@ class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
     def predict_depth(self, counts: SparseRows, source: str, target: str) -> torch.Tensor:
         """Return the target's total to expect for source counts, of shape (n_cells,)."""
         return self.depth_predictors[f"{source}_to_{target}"](counts)
+
+
+def _constant_map(n_latent: int) -> nn.Linear:
+    """Return a linear layer that maps all to 0, the average cell: few pairs need few steps."""
+    linear = nn.Linear(n_latent, n_latent)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear
