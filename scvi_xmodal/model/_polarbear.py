@@ -69,6 +69,7 @@ class Polarbear(TrainingMixin, CrossModalModel):
     """
 
     _module_cls = PolarbearVAE
+    _pairings = ("measured", "mosaic")
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class Polarbear(TrainingMixin, CrossModalModel):
         """Register the raw counts of modalities that share some of their cells, or all.
 
         As :meth:`Butterfly.setup_mudata`, but that cells may lack a modality: unless ``pairing``
-        is given, it is ``"measured"`` where all cells are in all modalities and ``"unpaired"``
+        is given, it is ``"measured"`` where all cells are in all modalities and ``"mosaic"``
         otherwise; then cells of the same name are the paired ones, and ``batch_key`` must stand in
         ``mdata.obs``. Single-assay experiments are joined to a paired one by
         :func:`scvi_xmodal.pp.join_single_assay`.
@@ -114,7 +115,7 @@ class Polarbear(TrainingMixin, CrossModalModel):
         """
         parts = getattr(mdata, "mod", {}).values()
         all_paired = all(part.obs_names.equals(mdata.obs_names) for part in parts)
-        kwargs.setdefault("pairing", "measured" if all_paired else "unpaired")
+        kwargs.setdefault("pairing", "measured" if all_paired else "mosaic")
         super().setup_mudata(mdata, *args, **kwargs)
 
     def train(
@@ -196,10 +197,9 @@ class Polarbear(TrainingMixin, CrossModalModel):
         self,
         adata: AnnData | MuData | Query | str | Path | None = None,
         *,
-        source: str,
+        source: str | Sequence[str],
         target: str,
         n_samples: int | None = None,
-        quantiles: Sequence[float] | None = None,
         transform_batch: Any = None,
         batch_size: int | None = None,
         **options: Any,
@@ -216,23 +216,21 @@ class Polarbear(TrainingMixin, CrossModalModel):
         adata
             Cells to translate, as in :meth:`Butterfly.translate`; by default the training data.
         source
-            Modality to translate from.
+            Modality to translate from, one.
         target
             Modality to translate to; may be the source, which denoises it.
         n_samples
             How many measurements to draw of each cell from the posterior predictive distribution,
             latent and likelihood both, at the depth that is predicted at; by default none. torch's
             generator draws them: set ``scvi.settings.seed`` to draw the same again.
-        quantiles
-            Quantiles to return, as in :meth:`Butterfly.translate`: computed, not drawn, and
-            calibrated; ``n_samples`` is the number of latent samples there, too.
         transform_batch
             Batch to translate into; by default each cell's own.
         batch_size
             Cells at a time; by default as many as make some millions of values.
         **options
-            ``indices``, ``depth``, ``features``, ``layer``, ``repool``, ``out`` and
-            ``enable_progress_bar``, as in :meth:`Butterfly.translate`.
+            ``indices``, ``depth``, ``features``, ``layer``, ``repool``, ``quantiles``, ``out``
+            and ``enable_progress_bar``, as in :meth:`Butterfly.translate`. Quantiles are computed,
+            not drawn, and calibrated where validation cells are paired.
 
         Returns
         -------
@@ -262,7 +260,6 @@ class Polarbear(TrainingMixin, CrossModalModel):
             target=target,
             transform_batch=transform_batch,
             batch_size=batch_size,
-            quantiles=quantiles,
             **options,
         )
 
@@ -294,6 +291,10 @@ class Polarbear(TrainingMixin, CrossModalModel):
 
     def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
         check_elbo_kwargs(given)
+
+    def _is_mosaic(self) -> bool:
+        """Deny it, so that cells are not loaded by their modalities: each phase has one set."""
+        return False
 
     def _training_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> None:
         """Raise unless each direction has paired training cells; phases make their pairs."""

@@ -158,17 +158,29 @@ class TestSingleAssayCells:
         parts = {"rna": mdata["rna"][:30].copy(), "atac": mdata["atac"][30:].copy()}
         with own_columns_only():
             apart = MuData(parts)
-        Polarbear.setup_mudata(apart)
-        with pytest.raises(ValueError, match="0 training cells.*both 'rna' and 'atac'"):
-            Polarbear(apart, **SMALL).train(split=Split(range(60)), **QUICK)
+        with pytest.raises(ValueError, match="No cell measured in two modalities"):
+            Polarbear.setup_mudata(apart)
+        with pytest.raises(ValueError, match="pairing='unpaired' is unknown"):
+            Polarbear.setup_mudata(apart, pairing="unpaired")
 
     def test_no_paired_cell_among_the_training_cells(self, joined):
         Polarbear.setup_mudata(joined)
-        atac = joined["atac"].obs_names
-        held_out = np.flatnonzero(joined.obs_names.isin(atac[:39]))
-        rest = np.setdiff1d(np.arange(60), held_out)
-        with pytest.raises(ValueError, match="too few|1 training cells"):
-            Polarbear(joined, **SMALL).train(split=Split(rest, held_out), **QUICK)
+        model = Polarbear(joined, **SMALL)
+        with pytest.raises(ValueError, match="too few"):  # of ATAC
+            model.train(split=Split(range(39, 60)), **QUICK)
+
+    def test_single_assay_cells_of_both_but_no_pair_to_train_on(self, simulate):
+        mdata = simulate()
+        apart = {key: mdata[key][10:].copy() for key in mdata.mod}
+        joined = xm.pp.join_single_assay(mdata[:10].copy(), **apart)
+        Polarbear.setup_mudata(joined)
+        with pytest.raises(ValueError, match="0 training cells.*both 'rna' and 'atac'"):
+            Polarbear(joined, **SMALL).train(split=Split(range(10, 110), range(10)), **QUICK)
+
+    def test_several_sources_are_refused(self, mdata):
+        model = _trained(mdata, train={"max_epochs": 1, "translator_epochs": 1})
+        with pytest.raises(ValueError, match="unknown"):
+            _translated(model, mdata, ("rna", "atac"), "rna")
 
 
 class TestSamples:
