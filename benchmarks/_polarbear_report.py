@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -20,6 +21,8 @@ SCORES = {
     "atac": ("auroc_peak", "auroc_flat", "ap_peak", "ami"),
 }
 NAMES = {"rna": "ATAC to RNA", "atac": "RNA to ATAC"}
+FOLDS, FRACTIONS = (0, 1), (0.1, 0.25, 0.5)
+"""What is compared unless the command line says otherwise."""
 COLORS = {"polarbear": "#0072B2", "polarbear_pairs": "#56B4E9", "butterfly_pairs": "#D55E00"}
 MARKERS = {"polarbear": "o", "polarbear_pairs": "s", "butterfly_pairs": "^"}
 
@@ -28,6 +31,7 @@ def write_report(table: pd.DataFrame, out: Path) -> None:
     """Write ``polarbear.md`` and ``polarbear.png``."""
     score_figure(table, out / "polarbear.png")
     lines = ["# Do single-assay cells help Polarbear?", "", *_setting(table), ""]
+    lines += [*_missing(table)]
     for target in SCORES:
         part = table[table["target"] == target]
         lines += [f"## {NAMES[target]}", "", *_means(part, SCORES[target]), ""]
@@ -45,6 +49,23 @@ def _setting(table: pd.DataFrame) -> Iterator[str]:
         f"{table['machine'].iloc[-1]}, {table['date'].max()}, commits "
         f"{', '.join(sorted(table['commit'].unique()))}. Means over folds."
     )
+
+
+def _missing(table: pd.DataFrame) -> Iterator[str]:
+    """Say what of the planned comparison has not been run yet."""
+    done = set(table[["fold", "fraction", "model"]].itertuples(index=False, name=None))
+    wanted = list(product(FOLDS, FRACTIONS, LABELS))
+    lacking = [
+        (fold, share, model) for fold, share, model in wanted if (fold, share, model) not in done
+    ]
+    if lacking:
+        yield (
+            f"**Not finished**: {len(lacking)} of {len(wanted)} fits are still to be run, and "
+            "what stands here says nothing yet. `python -m benchmarks.polarbear` goes on. Lacking: "
+            + "; ".join(f"{LABELS[m]}, {s:.0%}, fold {f}" for f, s, m in lacking)
+            + "."
+        )
+        yield ""
 
 
 def _means(part: pd.DataFrame, scores: tuple[str, ...]) -> Iterator[str]:

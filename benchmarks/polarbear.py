@@ -33,7 +33,7 @@ from benchmarks._accuracy_data import FOLDS_SEED, load, prepare
 from benchmarks._accuracy_jobs import Job
 from benchmarks._accuracy_scores import rounded, score_all
 from benchmarks._machine import describe
-from benchmarks._polarbear_report import write_report
+from benchmarks._polarbear_report import FOLDS, FRACTIONS, write_report
 from benchmarks._probe import Instant
 from scvi_xmodal.data import Split
 
@@ -132,8 +132,8 @@ def _append(path: Path, rows: pd.DataFrame) -> None:
 def _parser() -> argparse.ArgumentParser:
     first = str(__doc__).splitlines()[0]
     parser = argparse.ArgumentParser("python -m benchmarks.polarbear", description=first)
-    parser.add_argument("--folds", nargs="*", type=int, default=[0, 1])
-    parser.add_argument("--fractions", nargs="*", type=float, default=[0.1, 0.25, 0.5])
+    parser.add_argument("--folds", nargs="*", type=int, default=FOLDS)
+    parser.add_argument("--fractions", nargs="*", type=float, default=FRACTIONS)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
