@@ -61,7 +61,7 @@ def _missing(table: pd.DataFrame) -> Iterator[str]:
     if lacking:
         yield (
             f"**Not finished**: {len(lacking)} of {len(wanted)} fits are still to be run, and "
-            "what is here says nothing yet. `python -m benchmarks.polarbear` goes on. Lacking: "
+            "what is here says little yet. `python -m benchmarks.polarbear` goes on. Lacking: "
             + "; ".join(f"{LABELS[m]}, {s:.0%}, fold {f}" for f, s, m in lacking)
             + "."
         )
