@@ -35,18 +35,17 @@ def fit_shrinkage(module: Any, specs: Mapping[str, ModalitySpec], held: HeldOut)
     for path, shrinkage in getattr(module, "shrinkages", {}).items():
         source, target = next(own for own in module.paths if "_to_".join(own) == path)
         n_values = specs[target].n_features
-        rows = held.rows(target, "validation", n_values=n_values, limit=MAX_CELLS)
+        own, others = held.pairs(source, target, n_values=n_values, limit=MAX_CELLS)
         shrinkage.share.fill_(1.0)
-        if rows.size < MIN_CELLS or not (held.paired or source == target):
+        if own.size < MIN_CELLS:
             continue
         losses: Any = 0.0
-        for block in held.blocks(rows, n_values):
-            own = rows[block]
+        for block in held.blocks(own, n_values):
             losses = losses + module.losses_at(
                 (source, target),
-                held.counts(source, own),
-                held.counts(target, own),
+                held.counts(source, own[block]),
+                held.counts(target, others[block]),
                 SHARES,
-                batch=held.batch(target, own),
+                batch=held.batch(target, others[block]),
             )
         shrinkage.fit(losses)
