@@ -19,7 +19,7 @@ SCORES = {
     "wnn": "mean Pearson per feature of the test cells",
     "bmmc": "correlation of type means (CITE-seq rows: mean Pearson per protein of test cells)",
 }
-COLORS = ("#D55E00", "#0072B2", "#7F7F7F", "#56B4E9")
+COLORS = ("#D55E00", "#0072B2", "#7F7F7F", "#E69F00", "#56B4E9", "#BBBBBB")
 
 
 def markdown(table: pd.DataFrame, about: str) -> str:
@@ -80,19 +80,19 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     parts = list(table.groupby("part", sort=False))
-    widths = [max(own["way"].nunique(), 3) for _, own in parts]
+    heights = [own["way"].nunique() * (1 + 0.5 * _columns(own).nunique()) for _, own in parts]
     figure, axes = plt.subplots(
-        1,
         len(parts),
-        figsize=(3 + 1.1 * sum(widths), 5),
-        width_ratios=widths,
+        1,
+        figsize=(9.5, 1.5 * len(parts) + 0.14 * sum(heights)),
+        height_ratios=heights,
         squeeze=False,
         layout="constrained",
     )
-    for ax, (part, own) in zip(axes[0], parts, strict=True):
+    for ax, (part, own) in zip(axes[:, 0], parts, strict=True):
         _bars(ax, own.assign(column=_columns(own)))
-        ax.set_title(TITLES[part].replace(": ", ":\n"), fontsize=9)
-        ax.set_ylabel("score", fontsize=9)
+        ax.set_title(TITLES[part], fontsize=10, loc="left")
+        ax.set_xlabel(SCORES[part], fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -104,9 +104,8 @@ def _bars(ax: Any, own: pd.DataFrame) -> None:
     for number, column in enumerate(columns):
         places = [i + (number - (len(columns) - 1) / 2) * width for i in range(len(ways))]
         values = [means.get((way, column), float("nan")) for way in ways]
-        color = COLORS[number % len(COLORS)]
-        hatch = "//" if number >= len(COLORS) else None
-        ax.bar(places, values, width, label=column, color=color, hatch=hatch)
-    ax.set_xticks(range(len(ways)), ways, rotation=40, ha="right", fontsize=8)
+        ax.barh(places, values, width, label=column, color=COLORS[number % len(COLORS)])
+    ax.set_yticks(range(len(ways)), ways, fontsize=8)
+    ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.32))
+    ax.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -38,11 +38,11 @@ def markdown(table: pd.DataFrame) -> str:
         wide = table.pivot_table(
             index="prediction", columns="held_out", values=column, sort=False
         ).loc[order]
-        wide["mean"] = wide.mean(axis=1)
+        wide["mean"] = wide.mean(axis=1, skipna=False)
         lines += ["", f"## {title}", "", "| prediction | " + " | ".join(wide.columns) + " |"]
         lines.append("|" + " --- |" * (wide.shape[1] + 1))
         for name, row in wide.iterrows():
-            cells = [f"{value:.{digits}f}" for value in row]
+            cells = ["" if value != value else f"{value:.{digits}f}" for value in row]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", _bar(table, order)]
     return "\n".join(lines) + "\n"
@@ -50,10 +50,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 def _bar(table: pd.DataFrame, order: list[str]) -> str:
     means = table.groupby(["prediction", "held_out"])["r2_mean"].mean()
-    above = {name: int((means[name] > BAR).sum()) for name in order}
-    counts = "; ".join(f"{name}: {n}" for name, n in above.items())
-    n_types = table["held_out"].nunique()
-    return f"Types of {n_types} in which the mean R2 passes the paper's {BAR}: {counts}."
+    above = {name: (means[name] > BAR) for name in order}
+    counts = "; ".join(f"{name}: {own.sum()} of {own.size}" for name, own in above.items())
+    return f"Types in which the mean R2 passes the paper's {BAR}: {counts}."
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:

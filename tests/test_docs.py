@@ -21,7 +21,7 @@ PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 NOT_EXECUTED = {"scaling.md", "babel.md"}
 EXECUTED = (
     *("index.md", "files.md", "choosing.md", "butterfly.md", "polarbear.md", "sharing.md"),
-    "trust.md",
+    *("trust.md", "experiments.md"),
 )
 
 
@@ -31,6 +31,7 @@ def _blocks(page, language):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*no counts at all")
 @pytest.mark.parametrize("page", EXECUTED)
 def test_python_runs(page, tmp_path, monkeypatch):
     if page == "sharing.md":

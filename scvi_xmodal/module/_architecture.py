@@ -24,7 +24,7 @@ class Architecture:
         Weight of the discriminators' loss in the generator's.
     adversarial_gate
         The term counts only while the discriminators' loss is below this value
-        (chance: 1.386 for two modalities).
+        (chance: 1.386 for two modalities; 2.079 for three, of which it asks much more).
     n_discriminator_layers
         2 as in scButterfly's paper, 1 as in its code.
     output_batch_norm
