@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.baselines._training import read_training
 from scvi_xmodal.data import read_query, translation, translation_record
 
@@ -93,6 +94,7 @@ class Baseline(ABC):
             If fewer than two modalities are found, a training cell lacks one, or values are no
             counts.
         """
+        check_arguments(locals(), mdata=None)
         layers: dict[Kind, str | None] = {
             "rna": rna_layer,
             "atac": atac_layer,
@@ -157,6 +159,7 @@ class Baseline(ABC):
         ValueError
             If the baseline is not fitted, knows no such direction, or cannot read the query.
         """
+        check_arguments(locals(), mdata=None)
         fitted = self._check_direction(source, target)
         modality = fitted.modalities[source]
         cells = read_query(
@@ -199,7 +202,7 @@ class Baseline(ABC):
         name = type(self).__name__
         if self._fitted is None:
             raise ValueError(f"This {name} is not fitted. Call fit(mdata, indices=...) first.")
-        if (source, target) not in self._fitted.predictors:
+        if (source, target) not in list(self._fitted.predictors):
             raise ValueError(
                 f"This {name} cannot translate from source={source!r} to target={target!r}; it "
                 f"was fitted on {list(self._fitted.modalities)}, and the two must differ."

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
+from scvi_xmodal._arguments import WHOLE, check_arguments
 from scvi_xmodal.baselines._base import Baseline
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class KNN(Baseline):
     n_neighbors: int = 10
 
     def __post_init__(self) -> None:
+        check_arguments({"n_neighbors": self.n_neighbors}, n_neighbors=WHOLE)
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors={self.n_neighbors}: at least 1 is needed.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
+from scvi_xmodal._arguments import NUMBER, check_arguments
 from scvi_xmodal.baselines._base import Baseline
 from scvi_xmodal.baselines._linear import fit_linear
 from scvi_xmodal.baselines._profiles import LogTfIdf, clr
@@ -65,6 +66,7 @@ class Ridge(Baseline):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_arguments(self._options(), alpha=NUMBER.or_none())
         if self.n_components < 1:
             raise ValueError(f"n_components={self.n_components}: at least 1 is needed.")
         if self.alpha is not None and self.alpha < 0:

@@ -134,6 +134,8 @@ def _check_modalities(mdata: MuData, layers: Mapping[Kind, str | None]) -> dict[
 
 
 def _check_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
+    if isinstance(indices, Split):
+        raise ValueError("indices is a Split; give the rows of one part: indices=split.train.")
     split = Split(train=np.arange(n_obs) if indices is None else indices)
     split.check_range(n_obs)
     if not split.train.size:

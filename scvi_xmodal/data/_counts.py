@@ -42,6 +42,11 @@ def check_counts(matrix: Any, *, name: str) -> None:
         ...
     ValueError: adata.X holds 1.5, which is not a whole number: raw counts are needed...
     """
+    if np.ma.is_masked(matrix):
+        raise ValueError(
+            f"{name} has {np.ma.count_masked(matrix)} masked values: fill them, .filled(0), or "
+            "drop those cells."
+        )
     for values in _stored_values(matrix):
         _check_values(values, name)
 
@@ -49,6 +54,11 @@ def check_counts(matrix: Any, *, name: str) -> None:
 def _check_values(values: NDArray[Any], name: str) -> None:
     if values.dtype.kind not in "biuf":
         raise ValueError(f"{name} has dtype {values.dtype}: numbers are needed.")
+    if values.dtype == np.float16:
+        raise ValueError(
+            f"{name} has dtype float16, which holds no whole number above 2048 exactly: convert "
+            "the original counts, .astype('float32')."
+        )
     if values.dtype.kind in "bu":
         return
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -72,6 +82,8 @@ def _check_values(values: NDArray[Any], name: str) -> None:
 def _stored_values(matrix: Any) -> Iterator[NDArray[Any]]:
     """Yield stored values, some millions at a time so that backed data stay on disk."""
     if sparse.issparse(matrix):
+        if matrix.format in ("lil", "dok"):  # whose values are no array
+            matrix = matrix.tocoo()
         for start in range(0, matrix.data.size, _VALUES_AT_A_TIME):
             yield matrix.data[start : start + _VALUES_AT_A_TIME]
         return

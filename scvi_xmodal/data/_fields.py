@@ -54,7 +54,13 @@ class CountsField(LayerField):
         if adata.n_obs == 0 or adata.n_vars == 0:
             raise ValueError(f"{name} has shape {adata.shape}: there is nothing to train on.")
         check_unique(adata.var_names, name=f"The features of {self.modality!r}")
-        check_counts(self.get_field_data(adata), name=name)
+        matrix = self.get_field_data(adata)
+        if matrix is None:
+            raise ValueError(
+                f"{name} is empty: name the layer that holds the counts, such as "
+                f"{self.kind}_layer='counts'; the layers are {layer_names(adata)}."
+            )
+        check_counts(matrix, name=name)
 
     def register_field(self, adata: AnnData) -> dict[str, Any]:
         """Validate the layer and describe its features."""
@@ -100,7 +106,9 @@ def layer_names(adata: AnnData) -> list[str]:
 def chromosomes_of(adata: AnnData) -> NDArray[np.object_] | None:
     """Return each peak's chromosome, or ``None``, with a warning, where peaks have none."""
     if "chrom" in adata.var:
-        return adata.var["chrom"].astype(str).to_numpy(dtype=object)
+        chrom = adata.var["chrom"].astype(object)
+        # without a chromosome, as pp.annotate_peaks(on_error="keep") marks it
+        return chrom.where(chrom.notna(), "").astype(str).to_numpy(dtype=object)
     peaks = parse_peaks(adata.var_names)
     if peaks.parsed.all():
         return np.asarray(peaks.chrom, dtype=object)

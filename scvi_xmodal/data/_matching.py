@@ -20,8 +20,14 @@ _MEND = {
 
 
 def check_unique(names: Any, *, name: str) -> None:
-    """Raise a ``ValueError`` if a feature name appears twice."""
+    """Raise a ``ValueError`` if a feature has no name or one that appears twice."""
     index = pd.Index(names)
+    unnamed = np.asarray(index.isna()) | (np.asarray(index, dtype=object) == "")
+    if unnamed.any():
+        raise ValueError(
+            f"{name} need names, but {int(unnamed.sum())} of {index.size} have none, the first at "
+            f"position {int(unnamed.argmax())}. Name them, or drop them."
+        )
     if index.has_duplicates:
         twice = index[index.duplicated()].unique()
         raise ValueError(

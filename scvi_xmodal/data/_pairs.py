@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import MAPPING, check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -51,6 +53,7 @@ class Pairs:
     _lowest_row: ClassVar[int] = 0
 
     def __init__(self, rows: Mapping[str, ArrayLike]):
+        check_arguments({"rows": rows}, rows=MAPPING)
         arrays = {key: _as_rows(own, key) for key, own in rows.items()}
         lengths = {key: own.size for key, own in arrays.items()}
         if len(set(lengths.values())) > 1:

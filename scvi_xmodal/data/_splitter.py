@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from scvi import settings
 from scvi.dataloaders import DataSplitter
 from torch.utils.data import DataLoader
 
+from scvi_xmodal._arguments import COUNT, FLAG, LIST, check_keywords
 from scvi_xmodal.data._chunks import ChunkedPairs
 from scvi_xmodal.data._dataset import PairedDataset, paired_loader
 from scvi_xmodal.data._pairs import Pairs
@@ -122,6 +124,32 @@ class PairedDataSplitter(DataSplitter):
         return paired_loader(
             dataset, shuffle=shuffle, pin_memory=self.pin_memory, **self.data_loader_kwargs
         )
+
+
+_LOADER_RULES = {
+    **dict.fromkeys(["shuffle_set_split", "pin_memory", "persistent_workers"], FLAG),
+    "num_workers": COUNT,
+    "external_indexing": LIST.or_none(),
+}
+
+
+def check_loader_kwargs(kwargs: Mapping[str, object]) -> None:
+    """Raise before anything is read at a keyword that neither splitter nor loader knows.
+
+    Raises
+    ------
+    ValueError
+        If a keyword is unknown, or its value no such thing.
+    """
+    own = ("split", "pairs", "validation_pairs", "batch", "batch_size", "train_size")
+    known = {*signature(DataSplitter).parameters, *signature(DataLoader).parameters}
+    known -= {"self", "adata_manager", "kwargs", "dataset", "validation_size", *own}
+    for name in kwargs:
+        if name not in known:
+            raise ValueError(
+                f"datasplitter_kwargs has an unknown key {name!r}; known are {sorted(known)}."
+            )
+    check_keywords("datasplitter_kwargs", kwargs, _LOADER_RULES)
 
 
 def external_indexing(split: Split, n_obs: int) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.datasets._tenx import is_10x, read_10x
 
@@ -46,6 +47,7 @@ def read(path: str | Path, *, backed: bool | None = None) -> AnnData | MuData:
     >>> xm.datasets.read("/tmp/kang_read_example.h5ad").shape
     (1556, 1267)
     """
+    check_arguments(locals())
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{str(path)!r} does not exist.")

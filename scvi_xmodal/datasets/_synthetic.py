@@ -10,6 +10,7 @@ import numpy as np
 from anndata import AnnData
 from mudata import MuData
 
+from scvi_xmodal._arguments import NUMBER, check_arguments
 from scvi_xmodal.datasets._cells import MODALITIES, cell_table, draw_cells
 from scvi_xmodal.datasets._features import named_table, peak_table
 from scvi_xmodal.datasets._mudata import own_columns_only
@@ -109,6 +110,7 @@ def synthetic(
     >>> {name: adata.shape for name, adata in mdata.mod.items()}
     {'rna': (50, 200), 'atac': (50, 600), 'protein': (50, 10)}
     """
+    check_arguments(locals())
     sizes = {"n_cells": n_cells, "n_genes": n_genes, "n_peaks": n_peaks, "n_latent": n_latent}
     groups = {"n_chromosomes": n_chromosomes, "n_cell_types": n_cell_types, "n_batches": n_batches}
     _check_integers(sizes | groups, at_least=1)
@@ -165,6 +167,8 @@ def _check_integers(values: Mapping[str, object], *, at_least: int) -> None:
 
 
 def _check_rates(batch_effect: float, rna_depth: float, atac_density: float) -> None:
+    rates = {"batch_effect": batch_effect, "rna_depth": rna_depth, "atac_density": atac_density}
+    check_arguments(rates, **dict.fromkeys(rates, NUMBER))
     if not 0 <= batch_effect < np.inf:
         raise ValueError(f"batch_effect must be a number of at least 0, got {batch_effect!r}.")
     if not 0 < rna_depth < np.inf:

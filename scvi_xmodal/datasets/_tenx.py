@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scvi_xmodal._arguments import check_arguments
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
@@ -42,6 +44,7 @@ def read_10x(path: str | Path, *, genome: str | None = None) -> MuData:
     >>> import scvi_xmodal as xm
     >>> mdata = xm.datasets.read_10x("filtered_feature_bc_matrix.h5")  # doctest: +SKIP
     """
+    check_arguments(locals())
     from scvi_xmodal.pp._to_mudata import gather
 
     return gather(_read(Path(path), genome))

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
 
+from scvi_xmodal._arguments import check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -66,6 +68,7 @@ def true_mean(
     >>> true_mean(mdata, "rna").sum(axis=1).round(6)[:3]
     array([1000., 1000., 1000.])
     """
+    check_arguments(locals())
     truth = _find_truth(mdata, modality)
     chosen = np.arange(mdata.n_obs) if rows is None else np.atleast_1d(np.asarray(rows))
     latent = np.asarray(mdata.obsm["truth_latent"])[chosen]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -73,6 +75,7 @@ def evaluate_annotation(
     >>> scores.accuracy, round(scores.accuracy_of_sure, 2), scores.unsure_fraction
     (0.5, 0.67, 0.25)
     """
+    check_arguments(locals(), truth=None, prediction=None)
     from sklearn.metrics import cohen_kappa_score, f1_score
 
     true, given = matched_labels(truth, annotated, unsure=unsure)

@@ -21,6 +21,8 @@ def as_matrix(matrix: Any, *, name: str) -> Any:
 
     Matrices backed by a file are read into memory as they are stored: dense or sparse.
     """
+    if hasattr(matrix, "var_names"):
+        raise ValueError(f"{name} must be a matrix, not an AnnData: give adata.X or a layer.")
     if hasattr(matrix, "to_memory"):  # anndata's backed sparse matrices
         matrix = matrix.to_memory()
     if sparse.issparse(matrix):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._blocks import check_pair, row_blocks
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def calibration(truth: Any, prediction: Any, *, n_bins: int = 20) -> Calibration
     >>> result.open_fraction.tolist(), round(result.error, 3), round(result.ratio, 3)
     ([0.5, 0.5], 0.3, 0.8)
     """
+    check_arguments(locals(), truth=None, prediction=None)
     if n_bins < 1:
         raise ValueError(f"n_bins={n_bins}: at least one bin is needed.")
     truth, prediction = check_pair(truth, prediction)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._blocks import as_matrix, check_finite
 from scvi_xmodal.metrics._components import is_constant, principal_components
 
@@ -93,6 +94,7 @@ def leiden_clusters(
     >>> len(set(clusters[:20])), len(set(clusters[20:])), len(set(clusters))
     (1, 1, 2)
     """
+    check_arguments(locals())
     matrix = as_matrix(matrix, name="matrix")
     check_finite(matrix, name="matrix")
     order = _entry_order(names, matrix.shape[0])

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, svds
 
-from scvi_xmodal.metrics._blocks import as_matrix
+from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal.metrics._blocks import as_matrix, check_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,12 @@ def principal_components(
     >>> np.abs(principal_components(matrix, n_components=1)).round(6).tolist()
     [[5.0], [0.0], [5.0]]
     """
-    matrix = _precise(as_matrix(matrix, name="matrix"))
+    check_arguments(locals())
+    if n_components < 1:
+        raise ValueError(f"n_components={n_components}: at least 1 is needed.")
+    matrix = as_matrix(matrix, name="matrix")
+    check_finite(matrix, name="matrix")
+    matrix = _precise(matrix)
     k = min(n_components, min(matrix.shape) - 1)
     mean = np.asarray(matrix.mean(axis=0, dtype=np.float64)).ravel()
     if k < 1 or is_constant(matrix):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._comparison import Comparison, compare
 from scvi_xmodal.metrics._features import features_table
 from scvi_xmodal.metrics._label_scores import (
@@ -112,6 +113,7 @@ def evaluate_translation(
     >>> (table["pearson_gene"] > 0.3).to_dict()
     {'prediction': True, 'mean': False}
     """
+    check_arguments(locals(), prediction=None)
     comparison = compare(prediction, truth, reference=reference, kind=kind, layer=layer)
     if per_feature:
         return features_table(comparison)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._comparison import Comparison, compare
 from scvi_xmodal.metrics._scores import score_features
 
@@ -60,6 +61,7 @@ def evaluate_features(
     >>> evaluate_features(prediction, truth, kind="atac")["auroc"].tolist()
     [1.0, 0.5]
     """
+    check_arguments(locals(), prediction=None)
     return features_table(compare(prediction, truth, reference=reference, kind=kind, layer=layer))
 
 

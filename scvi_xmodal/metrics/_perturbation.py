@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._inputs import read_predictions
 from scvi_xmodal.metrics._pearson import pearson_per_feature
 from scvi_xmodal.metrics._translated import Translated, mean_profile
@@ -110,6 +111,7 @@ def evaluate_perturbation(
     >>> evaluate_perturbation(prediction, truth, control, n_top=10)["common_degs"].to_dict()
     {'prediction': 10, 'control': 0}
     """
+    check_arguments(locals(), prediction=None, truth=None, control=None)
     if n_top < 2 or n_resamples < 1 or not 0 < fraction <= 1:
         raise ValueError(
             f"n_top={n_top} must be above 1, n_resamples={n_resamples} above 0, and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._blocks import check_pair, thin_cells
 from scvi_xmodal.metrics._counting import count_columns, count_flat
 from scvi_xmodal.metrics._spearman import MAX_FLAT_ENTRIES
@@ -107,6 +108,7 @@ def ranking_flat(
     >>> ranking_flat([[0, 1], [0, 1]], [[0.1, 0.4], [0.6, 0.8]]).auroc
     0.75
     """
+    check_arguments(locals(), truth=None, prediction=None)
     truth, prediction = thin_cells(*check_pair(truth, prediction), max_entries)
     auroc, precision = count_flat(truth, prediction)
     return Ranking(float(auroc[0]), float(precision[0]))
@@ -147,6 +149,7 @@ def auroc_flat(
     >>> auroc_flat([[0, 1], [0, 1]], [[0.1, 0.4], [0.6, 0.8]])
     0.75
     """
+    check_arguments(locals(), truth=None, prediction=None)
     return ranking_flat(truth, prediction, max_entries=max_entries).auroc
 
 
@@ -187,4 +190,5 @@ def average_precision_flat(
     >>> average_precision_flat([[0, 1], [0, 0]], [[0.5, 0.5], [0.5, 0.5]])
     0.25
     """
+    check_arguments(locals(), truth=None, prediction=None)
     return ranking_flat(truth, prediction, max_entries=max_entries).average_precision

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._blocks import (
     check_pair,
     map_columns,
@@ -99,6 +100,7 @@ def spearman_flat(
     >>> spearman_flat([[0, 0], [1, 3]], [[0.1, 0.1], [0.2, 0.9]])
     1.0
     """
+    check_arguments(locals(), truth=None, prediction=None)
     truth, prediction = thin_cells(*check_pair(truth, prediction), max_entries)
     n_entries = truth.shape[0] * truth.shape[1]
     if n_entries == 0:

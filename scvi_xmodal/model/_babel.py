@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from scvi_xmodal._arguments import TEXT, WHOLE, check_arguments
 from scvi_xmodal.data import ReaderBlocks
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._protein import PROTEIN, ProteinHeadMixin
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from mudata import MuData
@@ -104,6 +104,7 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
                 f"Babel knows no batches, but batch_key={self._batch_key()!r} was registered: "
                 "call setup_mudata without batch_key."
             )
+        check_arguments({"n_latent": n_latent, "atac_weight": atac_weight}, n_latent=WHOLE)
         if n_latent < 1 or not atac_weight >= 0:
             raise ValueError(
                 "n_latent must be at least 1 and atac_weight at least 0, got "
@@ -180,7 +181,8 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
             If the split does not fit the data, pairs touch held-out cells, there are too few
             cells, a loss is NaN, or the checkpoint is of another training.
         """
-        if not isinstance(max_epochs, int | np.integer) or max_epochs < 1:
+        check_arguments({"max_epochs": max_epochs}, max_epochs=WHOLE)
+        if max_epochs < 1:
             raise ValueError(f"max_epochs must be a whole number above 0, got {max_epochs!r}.")
         trainer_kwargs.setdefault("early_stopping_patience", _PATIENCE)
         phase = Phase("joint", self.module.paths, int(max_epochs), monitor="validation_loss")
@@ -269,8 +271,11 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
                 "Babel predicts at the training cells' median depth only, so depth must be "
                 "'median'; scale layers['mean'] of a translation to RNA for other depths."
             )
+        check_arguments({"via": via}, via=TEXT.or_none())
         self._check_key(source, "source")
         self._check_key(target, "target")
+        if via not in (None, "rna", *self.specs):
+            raise ValueError(f"via={via!r} is unknown; it is 'rna' or None.")
         network = {}
         if target == PROTEIN and target not in self.specs and source != via and via is not None:
             if via not in self.specs or self.specs[via].kind != "rna":

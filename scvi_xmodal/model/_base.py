@@ -11,6 +11,7 @@ from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
+from scvi_xmodal._arguments import DATA, check_arguments
 from scvi_xmodal._compat import copy_views, keep_with_data, release_with_model
 from scvi_xmodal._constants import FORMAT_VERSION
 from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
@@ -19,6 +20,7 @@ from scvi_xmodal.model._setup import (
     COUNT_KEYS,
     check_pairing,
     check_proteins,
+    check_setup_keywords,
     check_unpaired_columns,
     count_fields,
     obs_field,
@@ -46,6 +48,11 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
     _pairings: tuple[str, ...] = ("measured", "unpaired")
 
     def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None):
+        check_arguments(locals(), adata=DATA.or_none())
+        if adata is None and registry is None:
+            raise ValueError(
+                f"{type(self).__name__} needs the data that setup_mudata registered, got None."
+            )
         if adata is not None and self._get_most_recent_anndata_manager(adata) is None:
             name = type(self).__name__
             raise ValueError(
@@ -127,6 +134,11 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
                 f"setup_mudata needs a MuData, got {type(mdata).__name__}: put the modalities "
                 "into MuData({'rna': ..., 'atac': ...})."
             )
+        check_setup_keywords(
+            kwargs,
+            "rna_layer, atac_layer, protein_layer, batch_key, labels_key, modalities and pairing",
+        )
+        check_arguments({"batch_key": batch_key, "labels_key": labels_key})
         copy_views(mdata, copy_if_view=True)
         layers = {
             "rna_layer": rna_layer,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from scvi_xmodal._arguments import COUNT, check_arguments
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
 from scvi_xmodal.model._perturbation import PerturbationMixin
@@ -84,7 +83,7 @@ class Butterfly(
         **architecture: Any,
     ):
         super().__init__(adata, registry)
-        if preset not in PRESETS:
+        if preset not in list(PRESETS):
             raise ValueError(f"preset={preset!r} is unknown; there are {list(PRESETS)}.")
         self._preset = PRESETS[preset]
         settings = chosen_settings(
@@ -192,8 +191,7 @@ class Butterfly(
         max_epochs = preset.max_epochs if max_epochs is None else max_epochs
         pretrain_epochs = preset.pretrain_epochs if pretrain_epochs is None else pretrain_epochs
         for name, value in (("max_epochs", max_epochs), ("pretrain_epochs", pretrain_epochs)):
-            if not isinstance(value, int | np.integer) or value < 0:
-                raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}.")
+            check_arguments({name: value}, **{name: COUNT})
         phases = [
             Phase(f"pretrain_{key}", ((key, key),), int(pretrain_epochs)) for key in self.specs
         ]

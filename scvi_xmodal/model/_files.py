@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import scvi_xmodal
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._aside import disk_errors
 from scvi_xmodal._constants import FORMAT_VERSION
 
@@ -66,6 +67,7 @@ def read_manifest(dir_path: str | Path, *, prefix: str | None = None) -> dict[st
     ValueError
         If there is no saved model or a newer package wrote it.
     """
+    check_arguments(locals())
     path = Path(dir_path) / f"{prefix or ''}{MANIFEST}"
     if not path.exists():
         raise ValueError(

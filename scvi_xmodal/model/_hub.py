@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.model._files import read_manifest
 
 if TYPE_CHECKING:
@@ -119,6 +120,11 @@ def to_hub(
     ... )  # doctest: +SKIP
     >>> hub_model.load_model(adata=False)  # doctest: +SKIP
     """
+    check_arguments(locals())
+    if training_data_url is not None and not training_data_url.startswith(("http://", "https://")):
+        raise ValueError(
+            f"training_data_url={training_data_url!r} must begin with https:// or http://."
+        )
     _require_hub()
     from huggingface_hub import ModelCard
     from scvi.hub import HubMetadata, HubModel

@@ -9,8 +9,10 @@ from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
 from scvi.data.fields import CategoricalObsField
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._compat import copy_views
 from scvi_xmodal.data import CountsField
+from scvi_xmodal.model._setup import check_setup_keywords
 from scvi_xmodal.pairing._cells import labels_of
 from scvi_xmodal.pairing._transport import condition_rows
 
@@ -94,6 +96,10 @@ class PerturbationMixin:
                 "a MuData({'rna': ..., 'atac': ...}) and call setup_mudata. For two conditions "
                 "of one AnnData give condition_key=, control= and perturbed=."
             )
+        check_setup_keywords(
+            kwargs, "condition_key, control, perturbed, labels_key, batch_key and layer"
+        )
+        check_arguments(locals())
         copy_views(adata, copy_if_view=True)
         condition_rows(adata, condition_key, {"control": control, "perturbed": perturbed})
         for key in (labels_key, batch_key):

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from scvi import settings
 
+from scvi_xmodal._arguments import ABOVE_ZERO, COUNT, POSITIVE, check_arguments, check_keywords
 from scvi_xmodal.data import (
     RowReader,
     Split,
@@ -39,6 +40,11 @@ PROTEIN = "protein"
 _BLOCK = 1024
 _VALIDATION_SHARE = 0.1
 _MIN_TRAINING_CELLS = 10
+_PLAN_RULES = {
+    **dict.fromkeys(["lr", "max_grad_norm"], ABOVE_ZERO),
+    **dict.fromkeys(["batch_size", "max_epochs"], POSITIVE),
+    **dict.fromkeys(["patience", "lr_patience"], COUNT),
+}
 
 
 class ProteinHeadMixin:
@@ -101,6 +107,7 @@ class ProteinHeadMixin:
             are missing or unpaired, values are no counts, proteins repeat, are fewer than two or
             0 in all training cells, or too many genes are missing.
         """
+        check_arguments(locals())
         self._check_can_have_head()
         plan = _checked_plan(activation, loss, plan_kwargs)
         keys = _rna_and_protein(cite_mdata)
@@ -181,8 +188,9 @@ def _checked_plan(activation: str, loss: str, plan_kwargs: Mapping[str, Any] | N
         *(("plan_kwargs", name, known) for name in plan_kwargs or {}),
     )
     for argument, value, allowed in choices:
-        if value not in allowed:
+        if value not in list(allowed):
             raise ValueError(f"{argument}={value!r} is unknown; there are {list(allowed)}.")
+    check_keywords("plan_kwargs", plan_kwargs or {}, _PLAN_RULES)
     return HeadPlan(**(plan_kwargs or {}))
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 from lightning.pytorch.utilities import move_data_to_device
 from tqdm import tqdm
 
+from scvi_xmodal._arguments import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -77,6 +79,9 @@ def chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArra
     if features is None:
         return np.arange(spec.n_features)
     names = [features] if isinstance(features, str) else list(features)
+    twice = {shown(name) for name in names if not isinstance(name, str) or names.count(name) > 1}
+    if twice:
+        raise ValueError(f"features must be names, each once; got {sorted(twice)[:3]}.")
     columns = pd.Index(spec.feature_names).get_indexer(pd.Index(names, dtype=object))
     if (columns < 0).any():
         unknown = [name for name, column in zip(names, columns, strict=True) if column < 0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from scvi_xmodal._compat import parse_device_args
+from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal.model._devices import checked_device
 from scvi_xmodal.model._files import (
     MODEL_FILE,
     check_manifest,
@@ -62,12 +63,21 @@ class SavingMixin:
         OSError
             If the disk is full or cannot be written to; nothing half-written is left.
         """
+        check_arguments(locals())
+        if kwargs and not save_anndata:
+            raise ValueError(
+                f"{next(iter(kwargs))!r} is for writing the data: it needs save_anndata=True."
+            )
         if save_anndata and self.adata is None:
             raise ValueError("save_anndata=True, but the model was loaded without data.")
         with written_aside(dir_path, overwrite=overwrite) as aside:
             if save_anndata:
                 name = "mdata.h5mu" if hasattr(self.adata, "mod") else "adata.h5ad"
-                self.adata.write(aside / f"{prefix or ''}{name}", **kwargs)
+                try:
+                    self.adata.write(aside / f"{prefix or ''}{name}", **kwargs)
+                except TypeError as error:  # what h5py raises at unknown keywords
+                    message = f"{name} cannot be written with {kwargs}: {error}."
+                    raise ValueError(message) from error
             write_model(aside / f"{prefix or ''}{MODEL_FILE}", self)
             features = {key: spec.feature_names for key, spec in self.specs.items()}
             write_manifest(aside, model=type(self).__name__, prefix=prefix, features=features)
@@ -102,13 +112,9 @@ class SavingMixin:
             If there is no such model, it is of another class or a newer format, a file is
             truncated or foreign, or the data do not fit it.
         """
+        check_arguments(locals(), adata=None)
         check_manifest(dir_path, model=cls.__name__, prefix=prefix)
-        *_, place = parse_device_args(
-            accelerator=accelerator,
-            devices=device,
-            return_device="torch",
-            validate_single_device=True,
-        )
+        place = checked_device(accelerator, device)
         path = Path(dir_path) / f"{prefix or ''}{MODEL_FILE}"
         weights, attributes = read_model(path, device=place)
         setup_method = attributes["registry_"].get("setup_method_name", "setup_mudata")
@@ -128,6 +134,7 @@ class SavingMixin:
     @staticmethod
     def load_registry(dir_path: str | Path, prefix: str | None = None) -> dict[str, Any]:
         """Return the registry saved with a model."""
+        check_arguments(locals())
         return read_model(Path(dir_path) / f"{prefix or ''}{MODEL_FILE}")[1]["registry_"]
 
     @classmethod

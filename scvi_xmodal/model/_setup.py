@@ -11,6 +11,7 @@ import pandas as pd
 from scvi import REGISTRY_KEYS
 from scvi.data.fields import MuDataCategoricalObsField
 
+from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal._constants import KINDS
 from scvi_xmodal.data import MuDataCountsField, find_modalities, rows_of_modality
 from scvi_xmodal.data._mosaic import separate_modalities
@@ -48,6 +49,7 @@ def resolve_modalities(
     ValueError
         If a named modality does not exist or fewer than two are found.
     """
+    check_arguments({"modalities": modalities, **layers}, modalities=MAPPING.or_none())
     allowed = [f"{kind}_layer" for kind in KINDS]
     if modalities is None:
         found = find_modalities(mdata.mod)
@@ -60,10 +62,14 @@ def resolve_modalities(
                 f"modalities has the key {argument!r}; it maps setup arguments to modalities, "
                 f"such as {{'rna_layer': 'rna'}}. Known arguments: {allowed}."
             )
-        if key not in mdata.mod:
+        if key not in list(mdata.mod):
             raise ValueError(
                 f"modalities names {key!r} for {argument!r}, but the MuData has {list(mdata.mod)}."
             )
+    for key in chosen.values():
+        takers = [argument for argument in allowed if chosen.get(argument) == key]
+        if len(takers) > 1:
+            raise ValueError(f"modalities names {key!r} for {takers}; give each its own.")
     counted = [argument for argument in allowed if argument in chosen]
     for argument, layer in layers.items():
         if layer is not None and argument not in counted:
@@ -205,9 +211,26 @@ def obs_field(
                     f"{argument}={obs_key!r} is missing for {n_missing} cells. Fill it, or drop "
                     "them."
                 )
+            check_categories(place.obs[obs_key], argument)
             return MuDataCategoricalObsField(registry_key, obs_key, mod_key=key)
     columns = {str(key or "mdata"): list(place.obs.columns) for key, place in places.items()}
     raise ValueError(f"{argument}={obs_key!r} is no column of obs; there are {columns}.")
+
+
+def check_categories(column: pd.Series, argument: str) -> None:
+    """Raise unless a column's values are of one kind, so that they can be sorted."""
+    kinds = {type(value).__name__ for value in column}
+    if len(kinds) > 1 or kinds & {"list", "dict", "set", "ndarray"}:
+        raise ValueError(
+            f"{argument}={column.name!r} holds values of the types {sorted(kinds)}: make them "
+            f"text, obs[{column.name!r}].astype(str)."
+        )
+
+
+def check_setup_keywords(kwargs: Mapping[str, Any], known: str) -> None:
+    """Raise at a keyword that neither setup knows nor scvi-tools, which ``load`` hands on."""
+    if kwargs and "source_registry" not in kwargs:
+        raise ValueError(f"Setup has no argument {next(iter(kwargs))!r}; there are {known}.")
 
 
 def specs_from_registry(

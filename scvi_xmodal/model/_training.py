@@ -5,7 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import PairedDataSplitter, ReaderBlocks, Split
+from scvi_xmodal.data._splitter import check_loader_kwargs
+from scvi_xmodal.model._devices import check_trainer_kwargs
 from scvi_xmodal.model._pairing import PairingMixin
 from scvi_xmodal.model._resuming import Run, run_identity
 from scvi_xmodal.module import feature_statistics
@@ -73,8 +76,11 @@ class TrainingMixin(PairingMixin):
         resume: bool = False,
     ) -> None:
         """Run the phases one after another; ``sizes`` are of the training and validation sets."""
+        check_arguments({**locals(), "train_size": sizes[0], "validation_size": sizes[1]})
         if self.adata is None:
             raise ValueError("The model was loaded without data: load it with adata=... to train.")
+        check_trainer_kwargs(trainer_kwargs)
+        check_loader_kwargs(datasplitter_kwargs or {})
         stopping, trainer_kwargs = taken_stopping(early_stopping, trainer_kwargs)
         self._check_plan_kwargs(plan_kwargs)
         run = Run(checkpoint_dir, resume=resume)
@@ -202,6 +208,11 @@ class TrainingMixin(PairingMixin):
             raise ValueError(
                 "Give either split= or train_size=, validation_size= and external_indexing, not "
                 "both."
+            )
+        if (train_size or 0) + (validation_size or 0) > 1:
+            raise ValueError(
+                f"train_size={train_size} and validation_size={validation_size} are more than 1 "
+                "together."
             )
         if split is None:
             kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from scvi_xmodal._arguments import MAPPING, WHOLE, check_arguments
 from scvi_xmodal._memory import memory_advice
 from scvi_xmodal.data import (
     Query,
@@ -151,6 +152,7 @@ class TranslatingMixin:
             counts or peaks that overlap the model's, there are no such quantiles, or ``out``
             cannot be written.
         """
+        check_arguments(locals(), adata=None, network=MAPPING.or_none())
         spec = self._check_key(target, "target")
         columns = chosen_columns(spec, features)
         check_batch_size(batch_size)
@@ -297,6 +299,7 @@ class TranslatingMixin:
         -------
         Means of shape (n_cells, n_latent), and variances if asked for.
         """
+        check_arguments(locals(), adata=None, modality=None, batch_size=WHOLE)
         check_batch_size(batch_size)
         named = one_or_several(modality)
         query = self._query(adata, named, layer, indices, argument="modality", repool=repool)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from scvi_xmodal._arguments import ANNDATA, TEXT, check_arguments
 from scvi_xmodal.data import layer_name, layer_names
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.pairing._cells import labels_of
@@ -75,13 +77,17 @@ class UnpairedMixin:
         >>> model.adata.n_obs
         80
         """
-        kinds = tuple(modalities)
+        check_arguments(locals(), rna=ANNDATA, atac=ANNDATA, label_key=TEXT)
+        kinds = tuple(modalities) if isinstance(modalities, Sequence) else ()
         if len(kinds) != 2 or not set(kinds) <= {"rna", "atac", "protein"} or len(set(kinds)) < 2:
             raise ValueError(
                 f"modalities={modalities!r} must be two of 'rna', 'atac' and 'protein'."
             )
         parts = dict(zip(kinds, (rna, atac), strict=True))
         layers = dict(layers or {})
+        if not set(layers) <= set(kinds):
+            unknown = sorted(set(layers) - set(kinds))
+            raise ValueError(f"layers names {unknown}; the modalities are {list(kinds)}.")
         columns = {name: name for name in (label_key, batch_key) if name is not None}
         mdata = _joined(parts, layers, list(columns))
         cls.setup_mudata(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal.data import find_modalities, rows_of_modality
 from scvi_xmodal.pp._cells import check_rows
 from scvi_xmodal.pp._labels import cell_labels
@@ -71,6 +72,7 @@ def modality_keys(mdata: MuData, modalities: Mapping[str, str] | None) -> dict[s
     """
     if not hasattr(mdata, "mod"):
         raise ValueError(f"A MuData is needed, got {type(mdata).__name__}.")
+    check_arguments({"modalities": modalities}, modalities=MAPPING.or_none())
     found: Mapping[Any, str] = modalities or find_modalities(mdata.mod)
     keys = {str(name): key for name, key in found.items()}
     for name, key in keys.items():

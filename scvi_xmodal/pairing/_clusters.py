@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import Pairs
 from scvi_xmodal.metrics._clustering import _leiden
 from scvi_xmodal.pairing._cells import modality_keys, paired_rows, training_rows
@@ -129,6 +130,7 @@ def by_cluster(
     >>> len(pairs), pairs.clusters.size
     (300, 100)
     """
+    check_arguments(locals())
     rows = training_rows(indices, mdata.n_obs)
     if rows.size < _FEWEST_CELLS:
         raise ValueError(f"{rows.size} training cells cannot be clustered.")

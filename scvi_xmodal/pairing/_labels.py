@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._redrawn import drawn_pairs
 from scvi_xmodal.pairing._cells import groups_by_label, labels_of, paired_rows, training_rows
 
@@ -72,6 +73,7 @@ def by_label(
     >>> len(pairs), pairs.purity(mdata.obs["cell_type"])
     (90, 1.0)
     """
+    check_arguments(locals())
     rows = training_rows(indices, mdata.n_obs)
     own = paired_rows(mdata, rows, modalities)
     return repaired(own, labels_of(mdata, key, rows), n_rounds=n_rounds, redraw=redraw, seed=seed)

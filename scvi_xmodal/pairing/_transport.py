@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import Pairs, check_counts, layer_name
 from scvi_xmodal.metrics._components import principal_components
 from scvi_xmodal.pairing._cells import groups_by_label, labels_of, training_rows, warn_user
@@ -109,6 +110,7 @@ def by_optimal_transport(
     >>> list(pairs.rows), pairs.purity(kang.obs["cell_type"])
     (['control', 'perturbed'], 1.0)
     """
+    check_arguments(locals())
     _check(assignment, n_pcs, max_cells)
     rows = training_rows(indices, adata.n_obs)
     sides = condition_rows(adata, condition_key, {"control": control, "perturbed": perturbed})

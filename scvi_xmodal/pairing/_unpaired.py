@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import ANNDATA, check_arguments
 from scvi_xmodal.data import rows_of_modality
 from scvi_xmodal.data._redrawn import drawn_pairs
 from scvi_xmodal.pairing._cells import (
@@ -94,6 +95,7 @@ def unpaired(
     >>> len(pairs), pairs.purity({"rna": rna.obs["cell_type"], "atac": atac.obs["cell_type"]})
     (45, 1.0)
     """
+    check_arguments(locals())
     if atac is None:
         cells = _of_mudata(rna, label_key, indices, modalities)
     else:
@@ -122,7 +124,18 @@ def sampling_proportions(sizes: ArrayLike, totals: ArrayLike) -> NDArray[np.floa
     >>> sampling_proportions([[30, 10], [10, 10]], [50, 20])  # (.6 + .5, .2 + .5) / 1.8
     array([0.611, 0.389])
     """
-    shares = np.asarray(sizes, dtype=np.float64) / np.asarray(totals, dtype=np.float64)[:, None]
+    cells, of_all = np.asarray(sizes), np.asarray(totals)
+    if cells.ndim != 2 or of_all.shape != cells.shape[:1]:
+        raise ValueError(
+            f"sizes must be of shape (n_modalities, n_labels) and totals of (n_modalities,), got "
+            f"{cells.shape} and {of_all.shape}."
+        )
+    if not ((cells >= 0).all() and (cells.sum(axis=1) <= of_all).all() and cells.sum() > 0):
+        raise ValueError(
+            f"sizes={cells.tolist()} must be numbers of cells, no more of a modality than "
+            f"totals={of_all.tolist()}, and not all 0."
+        )
+    shares = cells / of_all.astype(np.float64)[:, None]
     return shares.sum(axis=0) / shares.sum()
 
 
@@ -231,6 +244,8 @@ def _of_two(
             f"(rows of the first, rows of the second); got {keys} and {len(chosen)} in indices."
         )
     cells = {}
+    for key, adata in zip(keys, experiments, strict=True):
+        check_arguments({str(key): adata}, **{str(key): ANNDATA})
     for key, adata, rows in zip(keys, experiments, chosen, strict=True):
         rows = training_rows(rows, adata.n_obs)
         cells[key] = (rows, labels_of(adata, label_key, rows))

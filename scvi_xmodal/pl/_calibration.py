@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._colors import label_colors
 
@@ -52,7 +53,13 @@ def calibration(
     >>> xm.pl.calibration(found, log=False).get_xlabel()
     'mean predicted probability'
     """
+    check_arguments(locals())
     named = dict(curves) if isinstance(curves, Mapping) else {"": curves}
+    for name, curve in named.items():
+        if not hasattr(curve, "n_entries"):
+            raise ValueError(
+                f"curves {name!r} must be what metrics.calibration returned, got {curve!r}."
+            )
     if not any((curve.n_entries > 0).any() for curve in named.values()):
         raise ValueError("There is no curve to draw: no entries were compared.")
     points = {name: _points(curve, log) for name, curve in named.items()}

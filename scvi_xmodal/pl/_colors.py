@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,6 +83,7 @@ def label_colors(labels: Sequence[Any]) -> dict[Any, str]:
     >>> xm.pl.label_colors(["B", "T"])
     {'B': '#0072B2', 'T': '#E69F00'}
     """
+    check_arguments(locals())
     colors = list(OKABE_ITO[: len(labels)])
     n_more = len(labels) - len(colors)
     if n_more:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._annotation import matched_labels
 from scvi_xmodal.pl._axes import panels
 
@@ -58,6 +59,7 @@ def confusion(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['B', 'T']
     """
+    check_arguments(locals(), truth=None, prediction=None)
     true, given = matched_labels(truth, annotated, unsure=unsure)
     table = pd.crosstab(true, given)
     rows = sorted(table.index)

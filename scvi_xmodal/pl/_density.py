@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._blocks import thin_cells
 from scvi_xmodal.metrics._comparison import compare
 from scvi_xmodal.metrics._scores import column_means
@@ -77,6 +78,7 @@ def prediction_density(
     >>> xm.pl.prediction_density(rna, mdata["rna"][60:])[0].get_xlabel()
     'measured log1p expression'
     """
+    check_arguments(locals(), prediction=None)
     if level not in (None, "entries", "features", "cells"):
         raise ValueError(f"level={level!r} is unknown; it is 'entries', 'features' or 'cells'.")
     comparison = compare(prediction, truth, reference=reference, kind=kind, layer=layer)

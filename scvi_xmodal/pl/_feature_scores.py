@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._colors import label_colors
 
@@ -70,6 +71,7 @@ def feature_scores(
     >>> axes[0].get_xlabel()
     'pearson'
     """
+    check_arguments(locals())
     wanted = _wanted(table, scores)
     parts = {"": table}
     if isinstance(table.index, pd.MultiIndex):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._colors import OKABE_ITO
 
@@ -76,7 +77,9 @@ def history(
     >>> axes[0].get_title()
     'integrative'
     """
-    found = _found(getattr(model_or_history, "history", model_or_history))
+    given = getattr(model_or_history, "history", model_or_history)
+    check_arguments({"history": given}, history=MAPPING.or_none())
+    found = _found(given)
     if metrics is None:
         metrics = (_WATCHED,)
     drawn = _panels(found, (metrics,) if isinstance(metrics, str) else metrics)

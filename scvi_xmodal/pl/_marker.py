@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._embedding import BASIS_NAMES, embed
 from scvi_xmodal.pl._umap import point_area
@@ -77,6 +78,7 @@ def marker(
     >>> [ax.get_title() for ax in xm.pl.marker(rna, rna.var_names[:2], embedding=place)]
     ['gene_0', 'gene_1']
     """
+    check_arguments(locals())
     names = [features] if isinstance(features, str) else list(features)
     absent = [name for name in names if name not in prediction.var_names]
     if absent or not names:

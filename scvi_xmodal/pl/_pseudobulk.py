@@ -66,6 +66,10 @@ def pseudobulk(
     >>> axes[0].get_title()
     'all cells'
     """
+    if not hasattr(concordance, "profiles"):
+        raise ValueError(
+            f"concordance must be what tl.pseudobulk_concordance returned, got {concordance!r}."
+        )
     table = concordance.table
     groups = list(table.index) if groups is None else list(groups)
     unknown = [group for group in groups if group not in table.index]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import DATA, check_arguments
 from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal.data import find_modalities
 from scvi_xmodal.pl._axes import panels
@@ -93,6 +94,7 @@ def translation_umap(
     >>> [ax.get_title() for ax in axes]
     ['RNA measured', 'RNA translated from ATAC']
     """
+    check_arguments(locals(), measured=DATA)
     record = _record(translated)
     kind: Kind = record["target_kind"]
     cells = _target_cells(measured, kind)

@@ -10,6 +10,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -68,6 +70,7 @@ def align_features(
     >>> xm.pp.align_features(adata, ["c", "a"]).X
     array([[3., 1.]])
     """
+    check_arguments(locals())
     if missing not in ("raise", "zero"):
         raise ValueError(f"missing={missing!r}; known are 'raise' and 'zero'.")
     if not isinstance(adata, AnnData):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import COLUMNS, describe_missing, peak_coordinates
 from scvi_xmodal.pp._cells import pick_kind
 from scvi_xmodal.pp._copy import copy_features
@@ -63,6 +64,7 @@ def annotate_peaks(
     chr2:10-20  chr2     10   20
     chrX_5_9    chrX      5    9
     """
+    check_arguments(locals())
     if on_error not in ("raise", "keep"):
         raise ValueError(f"on_error={on_error!r}; known are 'raise' and 'keep'.")
     key, atac = pick_kind(data, "atac", modality)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import peak_coordinates
 from scvi_xmodal.data._genes import read_genes
 from scvi_xmodal.data._modalities import find_modalities, kind_of
@@ -69,6 +70,7 @@ def exclude_chromosomes(
     >>> xm.pp.exclude_chromosomes(adata, ["chrX"]).var_names.tolist()
     ['chr2:10-20', 'GL000194.1:1-2']
     """
+    check_arguments(locals())
     if isinstance(chromosomes, str):
         raise ValueError(f"chromosomes={chromosomes!r} is one text; give [{chromosomes!r}].")
     places = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.pp._matrix import as_2d
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ def clr(counts: Any, *, pseudocount: float = 1.0) -> NDArray[np.floating]:
     array([[-0.693,  0.693],
            [ 0.   ,  0.   ]])
     """
+    check_arguments(locals())
     if not pseudocount > 0:
         raise ValueError(f"pseudocount={pseudocount}; it must be positive: 0 has no logarithm.")
     if hasattr(counts, "var_names"):
         raise ValueError("A matrix is needed, not an AnnData: give adata.X or a layer.")
     values = as_2d(counts)
-    if not (values >= 0).all():
-        raise ValueError("Counts must not be negative or missing; were they transformed already?")
+    if not (values >= 0).all() or not np.isfinite(values).all():
+        raise ValueError(
+            "Counts must not be negative or missing, and finite; were they transformed already?"
+        )
     logged = np.log(values.astype(np.result_type(values.dtype, np.float32)) + pseudocount)
     if not values.shape[1]:
         return logged

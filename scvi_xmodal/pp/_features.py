@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._modalities import find_modalities, kind_of
 from scvi_xmodal.data._peaks import parse_peaks
@@ -78,6 +79,7 @@ def select_features(
     >>> chosen["rna"].n_vars
     10
     """
+    check_arguments(locals())
     rows = check_rows(indices, data.n_obs)
     rule = _Rule(n_top_genes, min_peak_fraction, max_peak_fraction)
     places = _places(data, rows)

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal.data._counts import check_counts
+from scvi_xmodal.data._fields import layer_name
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.pp._cells import pick_kind
 from scvi_xmodal.pp._copy import copy_features
@@ -63,12 +66,16 @@ def filter_cells_by_genes(
     >>> xm.pp.filter_cells_by_genes(adata, min_genes=2, max_genes=3).obs_names.tolist()
     ['1', '2']
     """
+    check_arguments(locals())
     if not 0 <= min_genes <= max_genes:
         raise ValueError(
             f"min_genes={min_genes} and max_genes={max_genes}: 0 <= min_genes <= max_genes."
         )
     key, rna = pick_kind(data, "rna", modality)
-    n_genes = _count_genes(counts_of(rna, layer, name=key or "adata"))
+    name = key or "adata"
+    counts = counts_of(rna, layer, name=name)
+    check_counts(counts, name=layer_name(name, layer))
+    n_genes = _count_genes(counts)
     keep = (n_genes >= min_genes) & (n_genes <= max_genes)
     if key is not None:
         own = np.asarray(data.obsmap[key], dtype=np.int64)  # counts from 1; 0 is absent

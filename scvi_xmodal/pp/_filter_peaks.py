@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal.data._counts import check_counts
+from scvi_xmodal.data._fields import layer_name
 from scvi_xmodal.pp._cells import check_rows, pick_kind, rows_in_modality
 from scvi_xmodal.pp._copy import copy_features
 from scvi_xmodal.pp._matrix import count_open, counts_of
@@ -67,6 +70,7 @@ def filter_peaks(
     >>> xm.pp.filter_peaks(AnnData(counts)).var_names.tolist()
     ['1']
     """
+    check_arguments(locals())
     if min_cells < 0:
         raise ValueError(f"min_cells={min_cells} must be 0 or more.")
     if not 0 < max_fraction <= 1:
@@ -76,7 +80,9 @@ def filter_peaks(
     name = key or "adata"
     if key is not None:
         rows = rows_in_modality(data, key, rows)
-    n_open = count_open(counts_of(atac, layer, name=name), rows)
+    counts = counts_of(atac, layer, name=name)
+    check_counts(counts, name=layer_name(name, layer))
+    n_open = count_open(counts, rows)
     most = np.floor(max_fraction * rows.size + _ROUNDING)
     keep = (n_open >= min_cells) & (n_open <= most)
     if not keep.any():

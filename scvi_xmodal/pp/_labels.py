@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mudata import MuData
 
+from scvi_xmodal._arguments import TEXT, check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -37,8 +39,8 @@ def cell_labels(
         exclude occurs nowhere.
     """
     labels = _find(data, key)
-    excluded = set(exclude)
-    texts = {str(label) for label in excluded if label is not None}
+    excluded = {None if label is None else str(label) for label in np.ravel(list(exclude))}
+    texts = {label for label in excluded if label is not None}
     present = sorted(labels.dropna().unique())
     if unknown := sorted(texts - set(present)):
         raise ValueError(
@@ -54,6 +56,7 @@ def cell_labels(
 
 
 def _find(data: AnnData | MuData, key: str) -> pd.Series:
+    check_arguments({"key": key}, key=TEXT)
     if key in data.obs:
         return _as_text(data.obs[key])
     found = list(_in_modalities(data, key)) if isinstance(data, MuData) else []

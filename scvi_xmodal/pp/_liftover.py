@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import COLUMNS, peak_names, read_coordinates
 from scvi_xmodal.pp._copy import copy_features
 
@@ -102,6 +103,7 @@ def liftover(adata: AnnData, chain: str | Path, *, max_resize: float = 0.2) -> A
     >>> xm.pp.liftover(adata, chain).var_names.tolist()
     ['chr1:30-40', 'chr1:70-80']
     """
+    check_arguments(locals())
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
     if not max_resize >= 0:

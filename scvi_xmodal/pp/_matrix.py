@@ -43,13 +43,20 @@ def as_csr(matrix: Any) -> sparse.csr_matrix:
     Raises
     ------
     ValueError
-        If this is no matrix of two dimensions.
+        If this is no matrix of two dimensions, or a value is missing, infinite or negative.
     """
     if hasattr(matrix, "var_names"):
         raise ValueError("A matrix is needed, not an AnnData: give adata.X or a layer.")
     if sparse.issparse(matrix):
-        return _canonical(matrix.tocsr(copy=True))
-    return _canonical(sparse.csr_matrix(as_2d(matrix)))
+        found = _canonical(matrix.tocsr(copy=True))
+    else:
+        found = _canonical(sparse.csr_matrix(as_2d(matrix)))
+    if found.data.dtype.kind == "f" and not np.isfinite(found.data).all():
+        bad = found.data[~np.isfinite(found.data)][0]
+        raise ValueError(f"The matrix holds {bad}: replace missing values, or drop those cells.")
+    if found.data.dtype.kind != "b" and (found.data < 0).any():
+        raise ValueError(f"The matrix holds {found.data.min()}: it must not be negative.")
+    return found
 
 
 def _canonical(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -64,6 +71,8 @@ def as_2d(matrix: Any) -> NDArray[Any]:
     array = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     if array.ndim != 2:
         raise ValueError(f"A matrix (n_cells, n_features) is needed, got shape {array.shape}.")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"The matrix has dtype {array.dtype}: numbers are needed.")
     return array
 
 

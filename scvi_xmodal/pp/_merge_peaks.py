@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from anndata import AnnData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import COLUMNS, as_frame, peak_names, read_coordinates
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.pp._align import as_table
@@ -95,6 +96,7 @@ def merge_overlapping_peaks(adata: AnnData, *, layer: str | None = None) -> AnnD
     >>> merged.var_names.tolist(), merged.X.toarray().tolist()
     (['chr1:10-30', 'chr1:30-40'], [[1.0, 0.0]])
     """
+    check_arguments(locals())
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
     return repool_peaks(adata, union_peaks(adata), layer=layer)

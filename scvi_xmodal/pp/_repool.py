@@ -8,6 +8,7 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._matching import check_unique
@@ -73,6 +74,7 @@ def repool_peaks(
     >>> xm.pp.repool_peaks(adata, ["chr1:1000-2000"]).X.toarray().ravel()
     array([0., 1., 1.], dtype=float32)
     """
+    check_arguments(locals())
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
     table = as_table(target)

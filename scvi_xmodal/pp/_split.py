@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.pp._cells import pick_kind
 from scvi_xmodal.pp._clusters import rna_clusters
@@ -113,7 +114,8 @@ def split(
     >>> xm.pp.split(mdata, by="cell", n_folds=5, fold=0, seed=0)
     Split(train=64, validation=16, test=20)
     """
-    _check_arguments(by, key, validation_fraction, exclude)
+    check_arguments(locals())
+    _check_choices(by, key, validation_fraction, exclude)
     defaults = _DEFAULTS[by]
     n_folds = defaults.n_folds if n_folds is None else n_folds
     folds: dict[str, Any] = {"n_folds": n_folds, "fold": fold}
@@ -137,7 +139,7 @@ def split(
     return by_group(labels, **how)
 
 
-def _check_arguments(
+def _check_choices(
     by: str, key: str | None, validation_fraction: float | None, exclude: Sequence[str | None]
 ) -> None:
     if by not in get_args(By):

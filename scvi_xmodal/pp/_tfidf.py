@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._arguments import shown
 from scvi_xmodal.pp._matrix import as_2d, as_csr
 
 if TYPE_CHECKING:
@@ -138,13 +139,7 @@ def inverse_tfidf(values: Any, statistics: TfIdf, depth: ArrayLike) -> Any:
     """
     shape = np.shape(values)
     _check_peaks(shape, statistics)
-    depth = np.asarray(depth, dtype=np.float64)
-    if depth.shape not in ((), shape[:1]):
-        raise ValueError(
-            f"depth has shape {depth.shape}; one number for each of the {shape[0]} cells, or one "
-            "for all, is needed."
-        )
-    depth = np.broadcast_to(depth, shape[0]) * statistics.scale
+    depth = _checked_depth(depth, shape[0]) * statistics.scale
     idf = statistics.idf
     per_peak = np.divide(1.0, idf, out=np.zeros_like(idf), where=idf > 0)
     if not sparse.issparse(values):
@@ -152,6 +147,19 @@ def inverse_tfidf(values: Any, statistics: TfIdf, depth: ArrayLike) -> Any:
     matrix = as_csr(values)
     depth = np.repeat(depth, np.diff(matrix.indptr))
     return _with_values(matrix, matrix.data * depth * per_peak[matrix.indices])
+
+
+def _checked_depth(depth: ArrayLike, n_cells: int) -> NDArray[np.float64]:
+    """Return one depth for each cell."""
+    found = np.asarray(depth)
+    if found.dtype.kind not in "iuf" or not (np.isfinite(found) & (found >= 0)).all():
+        raise ValueError(f"depth must be finite numbers of at least 0, got {shown(depth)}.")
+    if found.shape not in ((), (n_cells,)):
+        raise ValueError(
+            f"depth has shape {found.shape}; one number for each of the {n_cells} cells, or one "
+            "for all, is needed."
+        )
+    return np.broadcast_to(found.astype(np.float64), n_cells)
 
 
 def _term(binary: sparse.csr_matrix) -> NDArray[np.float64]:
@@ -169,6 +177,10 @@ def _with_values(matrix: sparse.csr_matrix, values: NDArray[np.float64]) -> spar
 
 
 def _check_peaks(shape: tuple[int, ...], statistics: TfIdf) -> None:
+    if not isinstance(statistics, TfIdf):
+        raise ValueError(
+            f"statistics must be what fit_tfidf returned, got a {type(statistics).__name__}."
+        )
     if shape[1:] != statistics.idf.shape:
         raise ValueError(
             f"The matrix has shape {shape}, but the statistics have {statistics.idf.size} peaks: "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics._blocks import slices
 from scvi_xmodal.metrics._groups import group_labels
 from scvi_xmodal.metrics._translated import Translated, mean_profile
@@ -94,6 +95,7 @@ def annotate(
     >>> xm.metrics.evaluate_annotation(truth, found["label"]).accuracy > 0.9
     True
     """
+    check_arguments(locals())
     translated = Translated.read(prediction, kind=kind)
     measured = translated.read_measured(reference, layer, name="reference")
     labels = group_labels(measured, labels_key, name="reference")
@@ -176,6 +178,11 @@ def _classifier(classifier: Any, margin: float, seed: int) -> Any:
 
     if classifier is None:
         return LinearSVC(C=0.01, random_state=seed)
+    if not hasattr(classifier, "get_params"):
+        raise ValueError(
+            f"classifier must be a classifier of scikit-learn, such as LinearSVC(), got "
+            f"{classifier!r}."
+        )
     model = clone(classifier)
     if margin and not (hasattr(model, "decision_function") or hasattr(model, "predict_proba")):
         raise ValueError(

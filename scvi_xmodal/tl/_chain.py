@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import LIST, check_arguments
 from scvi_xmodal.data import Query, RowReader, TranslationWriter, translation
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def translate_chain(
     >>> xm.tl.translate_chain(models, mdata["atac"], ["atac", "rna", "protein"]).shape
     (60, 5)
     """
+    check_arguments(locals(), transform_batch=LIST.or_none(), path=LIST)
     steps = _checked_steps(models, path)
     handovers = [
         _Handover(before, after, middle, min_shared=min_shared)
@@ -154,6 +156,8 @@ Step = tuple[Any, str, str]
 
 def _checked_steps(models: Sequence[Any], path: Sequence[str]) -> list[Step]:
     path, models = list(path), list(models)
+    for model in models:
+        check_arguments({"model": model})
     if len(path) != len(models) + 1 or not models:
         raise ValueError(
             f"A path of {len(path)} modalities needs {max(len(path) - 1, 1)} models, got "

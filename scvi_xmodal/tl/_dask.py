@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import TranslationWriter, layer_names, open_backed
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def translate_dask(
     ValueError
         If the output does not end in ``.zarr`` or exists, or the query does not fit the model.
     """
+    check_arguments(locals())
     import dask
 
     if Path(out).suffix != ".zarr":

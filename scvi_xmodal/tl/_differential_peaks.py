@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from anndata import AnnData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._aside import written_aside
 from scvi_xmodal.metrics._differential import best, rank_features
 from scvi_xmodal.tl._nearest_genes import nearest_genes
@@ -82,6 +83,7 @@ def differential_peaks(
     >>> table["rank"].tolist()
     [1, 1]
     """
+    check_arguments(locals())
     from scvi_xmodal.pp import annotate_peaks
 
     places = annotate_peaks(AnnData(var=prediction.var)).var[["chrom", "start", "end"]]
@@ -130,6 +132,7 @@ def write_bed(
     >>> paths["B"].read_text()
     'chr1\t5\t9\tp1\t0\t.\n'
     """
+    check_arguments(locals())
     missing = [c for c in ("group", "peak", *_BED[:3]) if c not in table]
     if missing:
         raise ValueError(f"The table lacks the columns {missing}; it has {list(table)}.")

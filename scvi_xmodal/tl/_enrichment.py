@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scvi_xmodal._arguments import LIST, PATH, check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -69,6 +71,10 @@ def enrich(
     >>> xm.tl.enrich(markers, sets, background=background)["term"].tolist()
     ['B cell']
     """
+    check_arguments(locals(), background=LIST)
+    lacking = [column for column in ("group", "gene") if column not in markers]
+    if lacking:
+        raise ValueError(f"markers has no column {lacking[0]!r}; it has {list(markers)}.")
     known = pd.Index([str(gene) for gene in background]).unique()
     sets = _cut(_read(gene_sets), known, min_size)
     tables = {
@@ -84,6 +90,7 @@ def enrich(
 def _read(gene_sets: Any) -> dict[str, list[str]]:
     if isinstance(gene_sets, Mapping):
         return {str(name): [str(gene) for gene in genes] for name, genes in gene_sets.items()}
+    check_arguments({"gene_sets": gene_sets}, gene_sets=PATH)
     path = Path(gene_sets)
     if not path.is_file():
         raise ValueError(f"gene_sets={str(gene_sets)!r} is no file. A GMT file is needed.")

@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal.data import check_counts, kind_of
 from scvi_xmodal.metrics._inputs import find_kind
@@ -82,6 +83,7 @@ def integrate(
     >>> list(joint.mod), "counts" in joint["rna"].layers
     (['rna', 'atac'], True)
     """
+    check_arguments(locals())
     target = find_kind({"translated": translated}, None)
     source = _source_kind(measured, translated, kind)
     _check(measured, translated, (source, target), run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from mudata import MuData
 
+from scvi_xmodal._arguments import LIST, check_arguments
 from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def enhance(
     >>> xm.tl.enhance(model)["atac"].shape
     (40, 20)
     """
+    check_arguments(locals(), data=None)
     keys = list(model.specs)
     if through not in ("own", "other"):
         raise ValueError(f"through={through!r} is unknown; it is 'own' or 'other'.")
@@ -131,6 +133,7 @@ def joint_latent(
     >>> xm.tl.joint_latent(model, combine="concatenate").shape
     (40, 8)
     """
+    check_arguments(locals(), data=None, modalities=LIST.or_none())
     if combine not in ("mean", "concatenate", "precision"):
         raise ValueError(
             f"combine={combine!r} is unknown; it is 'mean', 'concatenate' or 'precision'."

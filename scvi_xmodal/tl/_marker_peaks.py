@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import WHOLE, check_arguments
 from scvi_xmodal.metrics._groups import group_labels
 from scvi_xmodal.metrics._inputs import read_prediction
 from scvi_xmodal.tl._nearest_genes import nearest_genes
@@ -81,6 +82,7 @@ def marker_peaks(
     >>> table["rank"].tolist()
     [1, 2, 3, 1, 2, 3]
     """
+    check_arguments(locals(), n_peaks=WHOLE)
     if n_peaks < 1 or not penalty > 0:
         raise ValueError(f"n_peaks={n_peaks} and penalty={penalty} must be above 0.")
     values = read_prediction(prediction, name="prediction").matrix

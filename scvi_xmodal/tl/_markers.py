@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal.metrics._differential import best, rank_features
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def marker_genes(
     >>> xm.tl.marker_genes(rna, "cell_type", n_genes=2)["rank"].tolist()
     [1, 2, 1, 2]
     """
+    check_arguments(locals())
+    _refuse_other_kind(prediction, "rna")
     table = rank_features(prediction, groupby, feature="gene")
     return best(table, n=n_genes, alpha=alpha)
 
@@ -101,5 +105,17 @@ def marker_proteins(
     >>> bool(found.query("group == 'yes'")["protein"].str.contains("CD14").any())
     True
     """
+    check_arguments(locals())
+    _refuse_other_kind(prediction, "protein")
     table = rank_features(prediction, groupby, feature="protein", one_sided=True)
     return best(table, n=n_proteins, alpha=alpha)
+
+
+def _refuse_other_kind(prediction: AnnData, kind: str) -> None:
+    """Raise if a translation says that it is of something else."""
+    recorded = prediction.uns.get(UNS_KEY, {}).get("target_kind", kind)
+    if recorded != kind:
+        raise ValueError(
+            f"The prediction is of {recorded}, not {kind}: take tl.marker_genes for rna, "
+            "tl.marker_peaks or tl.differential_peaks for atac, tl.marker_proteins for protein."
+        )

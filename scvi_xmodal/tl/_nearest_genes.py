@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from anndata import AnnData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import read_genes
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def nearest_genes(
     >>> xm.tl.nearest_genes(peaks, xm.datasets.gene_table("mm10"))["gene"].iloc[0]
     'Rgs20'
     """
+    check_arguments(locals())
     import bioframe
 
     from scvi_xmodal.pp import annotate_peaks

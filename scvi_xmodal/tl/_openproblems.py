@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from anndata import AnnData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import UNS_KEY
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def to_openproblems(
     >>> list(prediction.layers), prediction.uns["method_id"]
     (['normalized'], 'ridge')
     """
+    check_arguments(locals())
     record = translated.uns.get(UNS_KEY, {})
     if method_id is None:
         if "model" not in record:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics import pearson_per_feature, spearman_per_feature
 from scvi_xmodal.metrics._groups import group_labels, group_means
 from scvi_xmodal.metrics._translated import Translated, mean_profile
@@ -106,6 +107,7 @@ def pseudobulk_concordance(
     >>> print(xm.tl.pseudobulk_concordance(rna, mdata["rna"][:80]).verdict)
     Pearson r = 0.9... over 40 features: at least 0.70, ...
     """
+    check_arguments(locals())
     translated = Translated.read(prediction, kind=kind)
     measured = translated.read_measured(reference, layer, name="reference")
     features = translated.shared_features(

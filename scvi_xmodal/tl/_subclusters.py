@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from anndata import AnnData
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.metrics import leiden_clusters
 from scvi_xmodal.metrics._differential import best, rank_features
 from scvi_xmodal.metrics._groups import group_labels
@@ -93,6 +94,7 @@ def subcluster_markers(
     >>> found.clusters.nunique() > 1
     True
     """
+    check_arguments(locals())
     labels = group_labels(prediction, groupby, name="prediction")
     members = (labels == str(group)).to_numpy()
     if not members.any():

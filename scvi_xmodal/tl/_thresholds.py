@@ -8,6 +8,7 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
+from scvi_xmodal._arguments import DATA, check_arguments
 from scvi_xmodal.data import layer_names
 from scvi_xmodal.metrics._blocks import slices
 from scvi_xmodal.metrics._inputs import read_counts, read_prediction
@@ -65,6 +66,7 @@ def binarize(
     >>> xm.tl.binarize(prediction).X.toarray().tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
+    check_arguments(locals(), measured=DATA.or_none())
     read = read_prediction(prediction, name="prediction")
     means = read.matrix
     if measured is not None:
@@ -110,6 +112,7 @@ def sparsify(prediction: AnnData, *, threshold: float = 1e-4) -> AnnData:
     >>> xm.tl.sparsify(AnnData(np.array([[0.5, 1e-6, -0.2]]))).X.nnz
     2
     """
+    check_arguments(locals(), measured=DATA.or_none())
     if not threshold >= 0:
         raise ValueError(f"threshold={threshold} must be 0 or above.")
     read = read_prediction(prediction, name="prediction")

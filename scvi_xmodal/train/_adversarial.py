@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from scvi_xmodal._arguments import check_keywords
 from scvi_xmodal.module import PRESENCE
-from scvi_xmodal.train._paths import PathsPlan, check_known
+from scvi_xmodal.train._paths import PLAN_RULES, PathsPlan, check_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,4 +93,6 @@ def check_plan_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
     >>> from scvi_xmodal.train import check_plan_kwargs
     >>> check_plan_kwargs({"lr": 1e-3, "discriminator_lr": 1e-2})
     """
-    check_known({k: v for k, v in (plan_kwargs or {}).items() if k != "discriminator_lr"})
+    given = plan_kwargs or {}
+    check_known({k: v for k, v in given.items() if k != "discriminator_lr"})
+    check_keywords("plan_kwargs", given, PLAN_RULES)

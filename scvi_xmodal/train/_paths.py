@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from scvi.train import TrainingPlan
 
+from scvi_xmodal._arguments import (
+    ABOVE_ZERO,
+    COUNT,
+    FLAG,
+    MAPPING,
+    NOT_NEGATIVE,
+    one_of,
+    within,
+)
+from scvi_xmodal.train._stopping import MONITORS
 from scvi_xmodal.train._sums import LossSums
 
 if TYPE_CHECKING:
@@ -131,6 +141,20 @@ class PathsPlan(TrainingPlan):
             list(parameters), lr=self.lr, eps=self.eps, weight_decay=self.weight_decay
         )
 
+
+PLAN_RULES = {
+    **dict.fromkeys(["lr", "eps", "discriminator_lr"], ABOVE_ZERO),
+    "max_grad_norm": ABOVE_ZERO.or_none(),
+    **dict.fromkeys(["weight_decay", "max_kl_weight", "min_kl_weight", "lr_min"], NOT_NEGATIVE),
+    "lr_threshold": NOT_NEGATIVE,
+    **dict.fromkeys(["n_epochs_kl_warmup", "n_steps_kl_warmup"], COUNT.or_none()),
+    "lr_factor": within(0, 1, above=True, below=True),
+    "lr_patience": COUNT,
+    **dict.fromkeys(["reduce_lr_on_plateau", "compile"], FLAG),
+    "compile_kwargs": MAPPING.or_none(),
+    "lr_scheduler_metric": one_of(*MONITORS),
+}
+"""What keywords of a plan may be."""
 
 _WITHOUT_EFFECT = {
     "optimizer": "it is Adam, whose lr, weight_decay and eps can be set",

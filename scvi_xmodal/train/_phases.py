@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
 from scvi_xmodal._memory import memory_advice
 from scvi_xmodal.train._adversarial import AdversarialPathsPlan
 from scvi_xmodal.train._callbacks import PhaseProgressBar, StopOnNaN
@@ -124,18 +126,21 @@ def run_phase(
         **trainer_kwargs,
     }
     with quiet_lightning():
-        runner = InterruptibleRunner(
-            model,
-            plan,
-            splitter,
-            max_epochs=phase.max_epochs,
-            early_stopping=False,
-            use_distributed_sampler=False,
-            callbacks=[*watchers, *keepers],
-            enable_progress_bar=enable_progress_bar,
-            simple_progress_bar=False,
-            **options,
-        )
+        try:
+            runner = InterruptibleRunner(
+                model,
+                plan,
+                splitter,
+                max_epochs=phase.max_epochs,
+                early_stopping=False,
+                use_distributed_sampler=False,
+                callbacks=[*watchers, *keepers],
+                enable_progress_bar=enable_progress_bar,
+                simple_progress_bar=False,
+                **options,
+            )
+        except (AttributeError, TypeError, ValueError, MisconfigurationException) as error:
+            raise ValueError(f"The trainer refuses {trainer_kwargs}: {error}") from error
         # not before: a mistyped keyword of the trainer must not undo an earlier training
         model.is_trained_, model.history_ = False, None
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.callbacks import EarlyStopping
 
+from scvi_xmodal._arguments import NUMBER, WHOLE, check_arguments
 from scvi_xmodal.train._callbacks import RestoreBest
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Stopping:
     monitor: str | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(
+            {f"{_PREFIX}patience": self.patience, f"{_PREFIX}min_delta": self.min_delta},
+            **{f"{_PREFIX}patience": WHOLE, f"{_PREFIX}min_delta": NUMBER},
+        )
         if self.monitor is not None and self.monitor not in MONITORS:
             raise ValueError(
                 f"early_stopping_monitor={self.monitor!r} is no loss of validation cells that "

@@ -1,0 +1,197 @@
+"""What each argument of a public function may be, in one table; refused before work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from numbers import Integral, Real
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Rule(NamedTuple):
+    """A test that a value must pass, and how messages call what passes it."""
+
+    fits: Callable[[Any], bool]
+    wanted: str
+
+    def or_none(self, meaning: str = "") -> Rule:
+        """Return a rule that lets ``None`` pass too."""
+        wanted = f"{self.wanted}, or None{meaning and ' ' + meaning}"
+        return Rule(lambda value: value is None or self.fits(value), wanted)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | np.number) and not _is_flag(value) and value == value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not _is_flag(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _is_anndata(value: Any) -> bool:
+    return hasattr(value, "var_names") and hasattr(value, "obs_names") and not _is_mudata(value)
+
+
+def _is_mudata(value: Any) -> bool:
+    return hasattr(value, "mod") and hasattr(value, "obsmap")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_sequence(value: Any) -> bool:
+    kinds = list | tuple | range | set | frozenset
+    return isinstance(value, kinds) or hasattr(value, "__array__")
+
+
+def within(low: float, high: float, *, above: bool = False, below: bool = False) -> Rule:
+    """Return a rule for numbers from low to high, ends included unless excluded."""
+    wanted = f"a number {'above' if above else 'of at least'} {low:g}"
+    if high < float("inf"):
+        wanted += f" and {'below' if below else 'at most'} {high:g}"
+
+    def fits(value: Any) -> bool:
+        if not _is_number(value) or not low <= value <= high or abs(value) == float("inf"):
+            return False
+        return not (above and value == low) and not (below and value == high)
+
+    return Rule(fits, wanted)
+
+
+def one_of(*known: str) -> Rule:
+    """Return a rule for a choice."""
+    return Rule(lambda value: _is_text(value) and value in known, f"one of {list(known)}")
+
+
+INFINITY = float("inf")
+WHOLE = Rule(_is_whole, "a whole number")
+COUNT = Rule(lambda value: _is_whole(value) and value >= 0, "a whole number of at least 0")
+POSITIVE = Rule(lambda value: _is_whole(value) and value >= 1, "a whole number of at least 1")
+NUMBER = Rule(_is_number, "a number")
+NOT_NEGATIVE = within(0, INFINITY)
+ABOVE_ZERO = within(0, INFINITY, above=True)
+FLAG = Rule(_is_flag, "True or False")
+TEXT = Rule(_is_text, "text")
+VALUE = Rule(lambda value: isinstance(value, Hashable), "one value, such as text")
+TEXTS = Rule(lambda value: _is_text(value) or _is_sequence(value), "text or a list of texts")
+LIST = Rule(_is_sequence, "a list")
+TABLE = Rule(lambda value: hasattr(value, "columns"), "a pandas.DataFrame")
+MAPPING = Rule(lambda value: isinstance(value, Mapping), "a dict")
+PATH = Rule(lambda value: isinstance(value, str | PathLike) and str(value) != "", "a path")
+ANNDATA = Rule(_is_anndata, "an AnnData (of a MuData give one modality, mdata['rna'])")
+MODEL = Rule(lambda value: hasattr(value, "specs"), "a model of scvi_xmodal.model")
+MUDATA = Rule(_is_mudata, "a MuData, such as MuData({'rna': ..., 'atac': ...})")
+DATA = Rule(lambda value: _is_anndata(value) or _is_mudata(value), "an AnnData or a MuData")
+
+ARGUMENTS: dict[str, Rule] = {
+    **dict.fromkeys(["data", "truth"], DATA),
+    **dict.fromkeys(["adata", "prediction", "measured", "translated"], ANNDATA),
+    "mdata": MUDATA,
+    "model": MODEL,
+    "registry": MAPPING.or_none(),
+    "seed": COUNT,
+    # names of layers, modalities and columns
+    **dict.fromkeys(["layer", "rna_layer", "atac_layer", "protein_layer"], TEXT.or_none("for X")),
+    **dict.fromkeys(["modality", "batch_key", "kind", "unsure"], TEXT.or_none()),
+    **dict.fromkeys(["labels_key", "label_key", "key", "groupby"], TEXT.or_none()),
+    **dict.fromkeys(["match", "condition_key", "color", "basis"], TEXT.or_none()),
+    "prefix": Rule(lambda value: _is_text(value) and "/" not in value, "text without /").or_none(),
+    **dict.fromkeys(["dataset_id", "title", "training_data_url"], TEXT.or_none()),
+    **dict.fromkeys(["license_info", "description", "references"], TEXT),
+    **dict.fromkeys(["control", "perturbed", "group", "transform_batch"], VALUE),
+    # numbers
+    **dict.fromkeys(["n_folds", "n_top_genes", "n_genes", "n_peaks"], WHOLE.or_none("for all")),
+    **dict.fromkeys(["n_proteins", "n_pairs"], WHOLE.or_none("for all")),
+    "max_entries": POSITIVE.or_none("for all"),
+    **dict.fromkeys(["max_epochs", "pretrain_epochs", "batch_size"], WHOLE.or_none()),
+    **dict.fromkeys(["fold", "n_rounds", "n_pcs", "max_cells", "n_bins"], WHOLE),
+    **dict.fromkeys(["n_components", "n_top", "n_resamples"], WHOLE),
+    **dict.fromkeys(["min_cells", "min_genes", "min_size"], WHOLE),
+    **dict.fromkeys(["rows_per_task", "max_iter", "grid_size", "n_neighbors", "bins"], POSITIVE),
+    **dict.fromkeys(["max_genes", "max_distance", "pseudocount", "max_resize"], NUMBER),
+    **dict.fromkeys(["min_peak_fraction", "max_fraction", "fraction", "min_shared"], NUMBER),
+    **dict.fromkeys(["margin", "min_difference", "penalty", "threshold"], NUMBER),
+    **dict.fromkeys(["atac_weight"], NUMBER),
+    **dict.fromkeys(["max_peak_fraction", "validation_fraction"], NUMBER.or_none()),
+    "train_size": within(0, 1, above=True).or_none(),
+    "validation_size": within(0, 1, below=True).or_none(),
+    **dict.fromkeys(["max_missing_genes", "alpha"], within(0, 1)),
+    "resolution": NOT_NEGATIVE,
+    # switches
+    **dict.fromkeys(["strip_versions", "redraw", "replace", "per_feature", "standardize"], FLAG),
+    **dict.fromkeys(["log", "normalize", "legend", "overwrite", "early_stopping"], FLAG),
+    **dict.fromkeys(["repool", "return_dist", "save_anndata", "resume"], FLAG),
+    "enable_progress_bar": FLAG,
+    # collections, tables, files
+    **dict.fromkeys(["layers", "train_kwargs", "plan_kwargs", "palette"], MAPPING.or_none()),
+    **dict.fromkeys(["datasplitter_kwargs", "mask_rate", "loss_weight"], MAPPING.or_none()),
+    **dict.fromkeys(["exclude", "tissues"], TEXTS),
+    "chromosomes": TEXTS.or_none(),
+    "genes": TABLE.or_none(),
+    **dict.fromkeys(["var", "table", "markers"], TABLE),
+    "background": ANNDATA.or_none(),
+    "labels": LIST,
+    "features": TEXTS.or_none("for all"),
+    **dict.fromkeys(["dir_path", "chain", "folder", "model_dir", "store", "path"], PATH),
+    **dict.fromkeys(["out", "checkpoint_dir"], PATH.or_none()),
+}
+"""The rule of each argument, whichever function takes it; those not here have checks of their own.
+
+Ranges that depend on the function or the data stand in the functions.
+"""
+
+
+def check_arguments(given: Mapping[str, Any], **rules: Rule | None) -> None:
+    """Raise unless each argument is what the table, or a rule given here, says.
+
+    Parameters
+    ----------
+    given
+        The arguments by name: ``locals()`` in a function's first line.
+    **rules
+        Rules in place of the table's, for arguments that mean something else here; ``None`` for
+        those that are checked elsewhere.
+
+    Raises
+    ------
+    ValueError
+        At the first argument that is not; with its value, and what it must be.
+
+    Examples
+    --------
+    >>> from scvi_xmodal._arguments import check_arguments
+    >>> check_arguments({"seed": "7", "layer": None})
+    Traceback (most recent call last):
+        ...
+    ValueError: seed must be a whole number of at least 0, got '7'.
+    """
+    for name, value in given.items():
+        rule = rules[name] if name in rules else ARGUMENTS.get(name)
+        if rule is not None and not rule.fits(value):
+            raise ValueError(f"{name} must be {rule.wanted}, got {shown(value)}.")
+
+
+def check_keywords(argument: str, given: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+    """Raise unless the values of a dict such as ``plan_kwargs`` follow their rules."""
+    for name, rule in rules.items():
+        if name in given and not rule.fits(given[name]):
+            value = shown(given[name])
+            raise ValueError(f"{argument}[{name!r}] must be {rule.wanted}, got {value}.")
+
+
+def shown(value: Any) -> str:
+    """Return how messages show a value: small ones whole, large ones by type and shape."""
+    if hasattr(value, "shape") and value.shape != ():
+        return f"{type(value).__name__} of shape {value.shape}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{type(value).__name__} {text[:60]}..."

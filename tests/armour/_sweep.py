@@ -1,0 +1,61 @@
+"""Every argument that the package's table of arguments knows, given values of a wrong kind."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import scvi_xmodal as xm
+from scvi_xmodal._arguments import ARGUMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOMS = ("pp", "tl", "pl", "pairing", "metrics", "datasets")
+NASTY = {
+    "nothing": None,
+    "nan": float("nan"),
+    "negative": -1,
+    "fraction": 0.5,
+    "flag": True,
+    "text": "nonsense",
+    "bytes": b"x",
+    "list": ["nonsense"],
+    "dict": {"x": 1},
+    "set": {1},
+    "array": np.ones((2, 2)),
+    "object": object(),
+}
+
+
+class Wrong(NamedTuple):
+    """A value of a kind that an argument's rule refuses."""
+
+    room: str
+    function: str
+    argument: str
+    value: str
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the public functions that begin by checking their arguments."""
+    for room in ROOMS:
+        module = getattr(xm, room)
+        for name in module.__all__:
+            function = getattr(module, name)
+            if inspect.isfunction(function) and "check_arguments" in function.__code__.co_names:
+                yield room, function
+
+
+def swept() -> list[Wrong]:
+    """Return all values that must be refused."""
+    return [
+        Wrong(room, function.__name__, name, label)
+        for room, function in functions()
+        for name in inspect.signature(function).parameters
+        if name in ARGUMENTS
+        for label, value in NASTY.items()
+        if not ARGUMENTS[name].fits(value)
+    ]
