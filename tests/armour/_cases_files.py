@@ -143,7 +143,7 @@ def _hub(**options: Any) -> Any:
 
 
 HUB = [
-    Case("to_hub", "missing", _hub(dir_path="nowhere"), "holds no model"),
+    Case("to_hub", "missing", _hub(dir_path="nowhere"), "holds no model|needs huggingface_hub"),
     Case("to_hub", "number", _hub(dir_path=3), "dir_path must be a path"),
     Case("to_hub", "license", _hub(license_info=None), "license_info must be text"),
     Case("to_hub", "description", _hub(description=3), "description must be text"),
@@ -187,7 +187,7 @@ COMMANDS = [
         ("no_out", ("train", "DATA"), "out"),
         ("model", ("train", "DATA", "-o", "m", "--model", "moth"), "moth"),
         ("preset", ("train", "DATA", "-o", "m", "--preset", "big"), "big"),
-        ("epochs", ("train", "DATA", "-o", "m", "--max-epochs", "ten"), "ten"),
+        ("epochs", ("train", "DATA", "-o", "m", "--max-epochs", "ten"), "valid integer"),
         ("epochs_0", ("train", "DATA", "-o", "m", "--max-epochs", "0"), "max-epochs"),
         ("genes", ("train", "DATA", "-o", "m", "--n-top-genes", "-5"), "n-top-genes"),
         ("batch", ("train", "DATA", "-o", "m", "--batch-key", "donor"), "'donor' is no column"),

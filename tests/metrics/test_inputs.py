@@ -109,7 +109,7 @@ def test_mudata_must_hold_the_kind(rna, as_mudata):
         evaluate_translation(rna.prediction, truth)
     with pytest.raises(ValueError, match="an AnnData is needed"):
         evaluate_translation(truth, truth)
-    with pytest.raises(ValueError, match="truth is a ndarray"):
+    with pytest.raises(ValueError, match="truth must be an AnnData or a MuData, got ndarray"):
         evaluate_translation(rna.prediction, np.ones((90, 40)))
 
 

@@ -218,5 +218,5 @@ class TestBadInput:
             by_label(mdata, "cell_type", range(mdata.n_obs))
 
     def test_an_anndata(self, synthetic_mdata):
-        with pytest.raises(ValueError, match="MuData is needed, got AnnData"):
+        with pytest.raises(ValueError, match="mdata must be a MuData"):
             by_label(synthetic_mdata["rna"], "cell_type", range(5))
