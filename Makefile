@@ -9,6 +9,7 @@
 # PYTHON=python3.12 picks another interpreter; DEMO_ARGS=--quick shortens the demo.
 
 PYTHON ?= python3
+NEWEST ?= python3.12
 DEMO_ARGS ?=
 TEST_ARGS ?=
 TUTORIALS ?=
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 BARS := $(if $(MAKE_TERMOUT),,-qq)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test docs tutorials lint types clean
+.PHONY: help install demo test test-lowest test-newest docs tutorials lint types clean
 
 help:
 	@sed -n 's/^#  *//p' Makefile | sed -n '1,/trust-quick/p'
@@ -60,6 +61,23 @@ docs: $(DOCS_STAMP)
 tutorials: $(DOCS_STAMP)
 	$(BIN)/python tutorials/execute.py $(TUTORIALS)
 
+# Both make an environment of their own, .venv-lowest and .venv-newest, of some GB.
+SMOKE := -m smoke tests --ignore=tests/benchmarks
+VERSIONED := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+
+test-lowest: $(STAMP)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check uv
+	$(BIN)/uv pip compile -q pyproject.toml --extra test --resolution lowest-direct --python-version 3.11 -o .venv/lowest.txt
+	$(BIN)/uv venv -q --clear -p 3.11 .venv-lowest
+	$(BIN)/uv pip install -q --no-cache -p .venv-lowest/bin/python -r .venv/lowest.txt
+	$(BIN)/uv pip install -q --no-deps -p .venv-lowest/bin/python .
+	$(VERSIONED) .venv-lowest/bin/pytest -q $(or $(TEST_ARGS),$(SMOKE))
+
+test-newest:
+	$(NEWEST) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt ".[test]"
+	$(VERSIONED) .venv-newest/bin/pytest -q $(or $(TEST_ARGS),$(SMOKE))
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -82,4 +100,4 @@ trust-quick: $(STAMP)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.soak --calls 60 --models 3 --out demo/trust
 
 clean:
-	rm -rf $(VENV) .venv-newest demo docs/_build docs/api docs/tutorials
+	rm -rf $(VENV) .venv-lowest .venv-newest demo docs/_build docs/api docs/tutorials
