@@ -211,8 +211,8 @@ class TrainingMixin(PairingMixin):
             )
         if (train_size or 0) + (validation_size or 0) > 1:
             raise ValueError(
-                f"train_size={train_size} and validation_size={validation_size} are more than 1 "
-                "together."
+                "train_size + validation_size must be at most 1, got "
+                f"{train_size} + {validation_size}."
             )
         if split is None:
             kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}

@@ -143,7 +143,8 @@ class PathsPlan(TrainingPlan):
 
 
 PLAN_RULES = {
-    **dict.fromkeys(["lr", "eps", "discriminator_lr"], ABOVE_ZERO),
+    "eps": ABOVE_ZERO,
+    **dict.fromkeys(["lr", "discriminator_lr"], NOT_NEGATIVE),
     "max_grad_norm": ABOVE_ZERO.or_none(),
     **dict.fromkeys(["weight_decay", "max_kl_weight", "min_kl_weight", "lr_min"], NOT_NEGATIVE),
     "lr_threshold": NOT_NEGATIVE,

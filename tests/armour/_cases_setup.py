@@ -114,7 +114,12 @@ COUNTS = [
         "not a whole number.*normalised or log-transformed",
     ),
     Case("setup_mudata", "no_cells", _whole(lambda w: w.part("rna", "atac")[:0].copy()), r"\(0, "),
-    Case("setup_mudata", "no_genes", _setup(lambda a: a[:, :0].copy()), r"rna\.X has shape \(60, 0\)"),
+    Case(
+        "setup_mudata",
+        "no_genes",
+        _setup(lambda a: a[:, :0].copy()),
+        r"rna\.X has shape \(60, 0\)",
+    ),
 ]
 
 NAMES = [

@@ -728,7 +728,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "error"),
         [
-            ({"max_epoch": 3}, TypeError),
+            ({"max_epoch": 3}, ValueError),
             ({"plan_kwargs": {"rate": 1}}, ValueError),
             ({"split": Split(range(5))}, ValueError),
         ],
