@@ -43,7 +43,7 @@ def test_it_is_refused_and_nothing_is_changed(world, case):
 
 def _valid(function, name, world):
     """Return a value that an argument may have."""
-    own = {"path": ["rna", "atac"], "background": ["gene_0"]}
+    own = {"path": ["rna", "atac"], "background": ["gene_0"], "transform_batch": None}
     if (function.__name__, name) in OWN_RULES and name in own:
         return own[name]
     data = (world.mdata["rna"], world.mdata, world.model, world.mdata.obs)
@@ -82,7 +82,7 @@ CHECKED_ELSEWHERE = set(
     annotated assembly assignment atac atac_density ax axes backed batch batch_effect by cells
     classifier client clustering clusters combine concordance counts curves depth embedding
     gene_sets genome groups indices label level matrix method method_id metrics missing modalities
-    model_or_history models n_batches n_cell_types n_cells n_chromosomes n_latent names on_error
+    model_or_history models n_batches n_cell_types n_cells n_chromosomes n_latent names on_error obs_keys protein
     options peak_sets query reference rna rna_depth rows run scores sizes source statistics target
     through totals training values
     """.split()
