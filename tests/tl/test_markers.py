@@ -41,7 +41,7 @@ def test_only_higher_and_significant_genes_best_first(rna):
 
 
 def test_proteins_are_tested_one_sided_on_negative_values(rna):
-    values = rna.copy()
+    values = AnnData(rna.X, rna.obs, rna.var)  # its record says that it is RNA
     values.X = rna.X - rna.X.mean(axis=1, keepdims=True)
     table = marker_proteins(values, "cell_type", n_proteins=None, alpha=1)
     np.testing.assert_allclose(table["p_value"], norm.sf(table["score"]))
