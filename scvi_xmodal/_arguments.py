@@ -179,6 +179,20 @@ def check_arguments(given: Mapping[str, Any], **rules: Rule | None) -> None:
         rule = rules[name] if name in rules else ARGUMENTS.get(name)
         if rule is not None and not rule.fits(value):
             raise ValueError(f"{name} must be {rule.wanted}, got {shown(value)}.")
+        if rule in (ANNDATA, DATA) and name not in rules:
+            check_sliceable(value, name)
+
+
+def check_sliceable(data: Any, name: str) -> None:
+    """Raise unless cells and features can be picked from the matrices of data in memory."""
+    for key, adata in getattr(data, "mod", {None: data}).items():
+        matrix = None if adata.is_view or adata.isbacked else adata.X
+        if getattr(matrix, "format", "csr") not in ("csr", "csc"):
+            place = name if key is None else f"{name}[{key!r}]"
+            raise ValueError(
+                f"{place}.X is stored as {matrix.format.upper()}, from which AnnData cannot pick "
+                f"cells or features: {place}.X = {place}.X.tocsr()."
+            )
 
 
 def check_keywords(argument: str, given: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_sliceable
 from scvi_xmodal._constants import KINDS
 from scvi_xmodal.data._modalities import find_modalities, kind_of_feature
 from scvi_xmodal.datasets._mudata import own_columns_only
@@ -152,6 +153,7 @@ def _same_cells(data: Mapping[str, AnnData], cells: str) -> dict[str, AnnData]:
     for key, adata in data.items():
         if not isinstance(adata, AnnData):
             raise ValueError(f"{key!r} must be an AnnData, got {type(adata).__name__}.")
+        check_sliceable(adata, str(key))
         if not adata.obs_names.is_unique:
             twice = adata.obs_names[adata.obs_names.duplicated()][0]
             raise ValueError(
