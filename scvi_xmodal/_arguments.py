@@ -186,7 +186,7 @@ def check_arguments(given: Mapping[str, Any], **rules: Rule | None) -> None:
 def check_sliceable(data: Any, name: str) -> None:
     """Raise unless cells and features can be picked from the matrices of data in memory."""
     for key, adata in getattr(data, "mod", {None: data}).items():
-        matrix = None if adata.is_view or adata.isbacked else adata.X
+        matrix: Any = None if adata.is_view or adata.isbacked else adata.X
         if getattr(matrix, "format", "csr") not in ("csr", "csc"):
             place = name if key is None else f"{name}[{key!r}]"
             raise ValueError(
