@@ -161,7 +161,8 @@ def _n_managers() -> int:
 
 
 def _resident() -> int:
-    gc.collect()
+    gc.collect()  # models, whose end lets go of their data,
+    gc.collect()  # and the data
     return memory("VmRSS")
 
 

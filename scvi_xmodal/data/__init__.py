@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scvi_xmodal.data._backed import open_backed
     from scvi_xmodal.data._chunks import ChunkedPairs
-    from scvi_xmodal.data._counts import check_counts
+    from scvi_xmodal.data._counts import check_counts, layer_name
     from scvi_xmodal.data._dataset import MinibatchSampler, PairedDataset, paired_loader
     from scvi_xmodal.data._fields import (
         CountsField,
         MuDataCountsField,
-        layer_name,
         layer_names,
     )
     from scvi_xmodal.data._genes import read_genes
@@ -41,7 +40,7 @@ _HOME = {
     "paired_loader": "_dataset",
     "CountsField": "_fields",
     "MuDataCountsField": "_fields",
-    "layer_name": "_fields",
+    "layer_name": "_counts",
     "layer_names": "_fields",
     "read_genes": "_genes",
     "check_unique": "_matching",

@@ -96,3 +96,8 @@ def _stored_values(matrix: Any) -> Iterator[NDArray[Any]]:
     matrix = matrix if hasattr(matrix, "shape") else np.asarray(matrix)
     for start in range(0, matrix.shape[0], _DENSE_BLOCK):
         yield np.asarray(matrix[start : start + _DENSE_BLOCK])
+
+
+def layer_name(modality: str, layer: str | None) -> str:
+    """Return how messages call a modality's matrix."""
+    return f"{modality}.X" if layer is None else f"{modality}.layers[{layer!r}]"

@@ -10,7 +10,7 @@ from scipy import sparse
 from scvi import settings
 from scvi.data.fields import LayerField, MuDataWrapper
 
-from scvi_xmodal.data._counts import check_counts
+from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.data._matching import check_unique, match_features
 from scvi_xmodal.data._peaks import parse_peaks
 from scvi_xmodal.data._reader import RowReader
@@ -91,11 +91,6 @@ class CountsField(LayerField):
 
 MuDataCountsField = MuDataWrapper(CountsField)
 MuDataCountsField.__module__ = __name__  # so that models can be pickled
-
-
-def layer_name(modality: str, layer: str | None) -> str:
-    """Return how messages call a modality's matrix."""
-    return f"{modality}.X" if layer is None else f"{modality}.layers[{layer!r}]"
 
 
 def layer_names(adata: AnnData) -> list[str]:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
-from scvi_xmodal.data._counts import check_counts
-from scvi_xmodal.data._fields import layer_name
+from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.pp._cells import pick_kind
 from scvi_xmodal.pp._copy import copy_features

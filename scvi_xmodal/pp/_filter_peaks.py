@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
-from scvi_xmodal.data._counts import check_counts
-from scvi_xmodal.data._fields import layer_name
+from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.pp._cells import check_rows, pick_kind, rows_in_modality
 from scvi_xmodal.pp._copy import copy_features
 from scvi_xmodal.pp._matrix import count_open, counts_of

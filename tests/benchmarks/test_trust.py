@@ -67,7 +67,7 @@ def test_threads_release_and_agree(monkeypatch):
     monkeypatch.setattr(soak, "N_PEAKS", 100)
     found = soak.translate_often(16)
     assert found["wrong"] == found["errors"] == found["queries_alive"] == 0
-    assert found["managers_more"] == 0
+    assert found["managers_more"] <= 0  # those of other tests may go meanwhile
     assert found["growth_mb"] < 50
 
 
