@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from scvi_xmodal._constants import Kind
-    from scvi_xmodal.module._spec import ModalitySpec
+    from scvi_xmodal.module._spec import ModalitySpec, Path
     from scvi_xmodal.module._standardize import StandardScores
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
-
-Path = tuple[str, str]
-"""Source and target of one decoding."""
 
 BABEL_DEFAULTS: dict[Kind, KindDefaults] = {
     "rna": KindDefaults("log_normalize", "nb", 64, 0.0, 1.0),

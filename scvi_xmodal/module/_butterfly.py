@@ -10,21 +10,18 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from scvi_xmodal.module._architecture import Architecture
+from scvi_xmodal.module._butterfly_predictions import PredictionMixin
 from scvi_xmodal.module._depth import DepthPredictor
-from scvi_xmodal.module._likelihoods import ShrinkableLikelihood
 from scvi_xmodal.module._nets import Decoder, Encoder
 from scvi_xmodal.module._partial import (
     PRESENCE,
     fit_depth,
-    mean_of_posteriors,
-    mean_over_sources,
     of_cells,
     partial_output,
     partly_decoded,
 )
 from scvi_xmodal.module._shrinkage import Shrinkage
 from scvi_xmodal.module._transforms import TRANSFORMS
-from scvi_xmodal.module._uncertainty import UncertaintyMixin
 from scvi_xmodal.nn import (
     Discriminator,
     Translator,
@@ -38,15 +35,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from scvi_xmodal.module._spec import ModalitySpec
+    from scvi_xmodal.module._spec import ModalitySpec, Path
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import Presence, SparseRows
 
-Path = tuple[str, str]
-"""Source and target of one decoding."""
 
-
-class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
+class ButterflyVAE(PredictionMixin, BaseModuleClass):
     r"""Encoders, a variational translator, decoders and discriminators.
 
     .. math::
@@ -304,117 +298,3 @@ class ButterflyVAE(UncertaintyMixin, BaseModuleClass):
         parts += [self.encoders[s] for s in dict.fromkeys(s for s, _ in paths)]
         parts += [self.decoders[t] for t in dict.fromkeys(t for _, t in paths)]
         return [parameter for part in parts for parameter in part.parameters()]
-
-    @torch.inference_mode()
-    def latent(self, source: str | tuple[str, ...], counts: Any) -> Normal:
-        """Return q(z) of shape (n_cells, n_latent) for counts (n_cells, n_features).
-
-        For several sources ``counts`` is a minibatch of them, whose posteriors are averaged.
-        """
-        if not isinstance(source, str):
-            return mean_of_posteriors(
-                {key: self.latent(key, counts[key]) for key in source if key in counts},
-                counts.get(PRESENCE),
-            )
-        embedding = self.encoders[source](self.transforms[source](counts))
-        return self.translator.posterior(source, embedding)
-
-    @torch.inference_mode()
-    def translate(
-        self,
-        counts: Any,
-        source: str | tuple[str, ...],
-        target: str,
-        *,
-        batch: torch.Tensor | None = None,
-        total: torch.Tensor | None = None,
-        z: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Translate counts of the source into the target's ``X`` and further layers.
-
-        Parameters
-        ----------
-        counts
-            Counts of shape (n_cells, n_features of the source); of several sources a minibatch.
-        source, target
-            The modalities.
-        batch
-            Batches to decode in, of shape (n_cells,).
-        total
-            Totals to predict at, of shape (n_cells,); by default the training median.
-        z
-            Latents to decode, of shape (n_cells, n_latent); by default the posterior means.
-        """
-        z = self.latent(source, counts).mean if z is None else z
-        hidden = self._hidden(target, z, batch)
-        return self._likelihood(target).predict(hidden, total, **self._share(source, target))
-
-    def shrinks(self, target: str) -> bool:
-        """Tell whether predictions of a target are drawn towards its base rates."""
-        likelihood = self._likelihood(target)
-        return isinstance(likelihood, ShrinkableLikelihood) and likelihood.norm is None
-
-    @torch.inference_mode()
-    def losses_at(
-        self,
-        path: Path,
-        counts: SparseRows,
-        measured: SparseRows,
-        shares: Sequence[float],
-        *,
-        batch: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Return the loss of measured cells for each share of :class:`Shrinkage`.
-
-        Parameters
-        ----------
-        path
-            Source and target.
-        counts, measured
-            The same cells' counts of the source and of the target.
-        shares
-            Shares to try.
-        batch
-            Batches to decode in, of shape (n_cells,).
-        """
-        source, target = path
-        hidden = self._hidden(target, self.latent(source, counts).mean, batch)
-        return self._likelihood(target).losses_at(hidden, measured, shares)
-
-    def _share(self, source: str | tuple[str, ...], target: str) -> dict[str, torch.Tensor]:
-        """Return the path's share as a keyword; of several sources their shares' mean."""
-        if not self.shrinks(target):
-            return {}
-        sources = (source,) if isinstance(source, str) else source
-        shares = [self.shrinkages[f"{own}_to_{target}"].share for own in sources]
-        return {"share": torch.stack(shares).mean()}
-
-    def _moments_of(
-        self, source: Any, target: str, hidden: torch.Tensor, total: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self._likelihood(target).moments(hidden, total, **self._share(source, target))
-
-    def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
-        return self.decoders[target](self.translator.decode(target, z), batch)
-
-    def _likelihood(self, target: str) -> Any:
-        return self.decoders[target].likelihood
-
-    @torch.inference_mode()
-    def predict_depth(
-        self, counts: Any, source: str | tuple[str, ...], target: str
-    ) -> torch.Tensor:
-        """Return the target's total to expect for source counts, of shape (n_cells,).
-
-        Of several sources it is the geometric mean of what each predicts.
-        """
-        if not isinstance(source, str):
-            own = {
-                k: self.predict_depth(counts[k], k, target).log() for k in source if k in counts
-            }
-            return mean_over_sources(own, counts.get(PRESENCE)).exp()
-        return self.depth_predictors[f"{source}_to_{target}"](counts)
-
-    def sample(self, *args: object, **kwargs: Any) -> torch.Tensor:
-        """Not part of this model's vocabulary: draw latents and give them to `translate`."""
-        raise TypeError("ButterflyVAE has no sample(); use translate(..., z=qz.sample()).")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from scvi_xmodal.module._butterfly import ButterflyVAE, Path
+    from scvi_xmodal.module._butterfly import ButterflyVAE
+    from scvi_xmodal.module._spec import Path
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import Presence, SparseRows
 

@@ -16,7 +16,6 @@ from scvi_xmodal.module._polarbear_nets import PolarbearDecoder, PolarbearEncode
 from scvi_xmodal.module._polarbear_predictive import PredictiveMixin
 from scvi_xmodal.module._spec import KindDefaults
 from scvi_xmodal.module._transforms import TRANSFORMS
-from scvi_xmodal.module._uncertainty import UncertaintyMixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal._constants import Kind
-    from scvi_xmodal.module._spec import ModalitySpec
+    from scvi_xmodal.module._spec import ModalitySpec, Path
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
-
-Path = tuple[str, str]
-"""Source and target; of an autoencoder both are the same."""
 
 POLARBEAR_DEFAULTS: dict[Kind, KindDefaults] = {
     "rna": KindDefaults("log_normalize", "nb", 256, 0.5, 1.0),
@@ -39,7 +35,7 @@ POLARBEAR_DEFAULTS: dict[Kind, KindDefaults] = {
 """Inputs, masks and layer sizes of each kind of modality."""
 
 
-class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
+class PolarbearVAE(PredictiveMixin, PyroBaseModuleClass):
     r"""One autoencoder a modality and one linear map between latents for each direction.
 
     For a cell measured in the source s, with batch b,
@@ -254,76 +250,6 @@ class PolarbearVAE(PredictiveMixin, UncertaintyMixin, PyroBaseModuleClass):
             else:
                 parts.append(self.translators[f"{source}_to_{target}"])
         return parts
-
-    @torch.inference_mode()
-    def latent(
-        self, source: str, counts: SparseRows, own_batch: torch.Tensor | None = None
-    ) -> dist.Normal:
-        """Return q(z) of shape (n_cells, n_latent) for counts (n_cells, n_features)."""
-        return self.posterior(source, {source: counts, "encoder_batch": own_batch})
-
-    @torch.inference_mode()
-    def translate(
-        self,
-        counts: SparseRows,
-        source: str,
-        target: str,
-        *,
-        batch: torch.Tensor | None = None,
-        total: torch.Tensor | None = None,
-        own_batch: torch.Tensor | None = None,
-        z: torch.Tensor | None = None,
-        n_samples: int | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Translate counts of the source into the target's ``X`` and further layers.
-
-        Parameters
-        ----------
-        counts
-            Counts of shape (n_cells, n_features of the source).
-        source, target
-            The modalities.
-        batch
-            Batches to decode in, of shape (n_cells,).
-        total
-            Totals to predict at, of shape (n_cells,); by default the training median.
-        own_batch
-            Batches to encode in, of shape (n_cells,), -1 where unknown; by default ``batch``.
-        z
-            The source's latents, of shape (n_cells, n_latent); by default the posterior means.
-        n_samples
-            Posterior predictive samples to draw, whose mean and deviation become layers.
-        """
-        own_batch = batch if own_batch is None else own_batch
-        z = self.latent(source, counts, own_batch).mean if z is None else z
-        hidden = self._hidden_of(source, target, z, batch)
-        layers = self._likelihood(target).predict(hidden, total)
-        if n_samples is not None:
-            options: dict[str, Any] = {"batch": batch, "total": total, "own_batch": own_batch}
-            drawn = self.predictive(counts, source, target, n_samples=n_samples, **options)
-            layers |= self.summary_of_samples(drawn[target])
-        return layers
-
-    def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
-        return self.decoders[target](z, batch)
-
-    def _hidden_of(
-        self, source: str, target: str, z: torch.Tensor, batch: torch.Tensor | None
-    ) -> torch.Tensor:
-        return self._hidden(target, self.across(z, (source, target)), batch)
-
-    def _likelihood(self, target: str) -> Any:
-        return self.decoders[target].likelihood
-
-    def _latent_in(
-        self, source: str, counts: SparseRows, batch: torch.Tensor | None
-    ) -> dist.Normal:
-        return self.latent(source, counts, batch)
-
-    @torch.inference_mode()
-    def predict_depth(self, counts: SparseRows, source: str, target: str) -> torch.Tensor:
-        """Return the target's total to expect for source counts, of shape (n_cells,)."""
-        return self.depth_predictors[f"{source}_to_{target}"](counts)
 
 
 def _constant_map(n_latent: int) -> nn.Linear:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Transform = Literal["log_normalize", "tfidf", "tfidf_max", "binary", "clr"]
 LikelihoodName = Literal["nb", "bernoulli", "normal", "tfidf"]
+Path = tuple[str, str]
+"""Source and target of a translation; of an autoencoder both are the same."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,145 @@
+"""What output layers with a likelihood have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from scvi_xmodal.module._statistics import positive_median
+from scvi_xmodal.nn import BlockedLinear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from scvi_xmodal.module._spec import ModalitySpec
+    from scvi_xmodal.module._statistics import FeatureStatistics
+    from scvi_xmodal.nn import SparseRows
+
+_INITIAL_SCALE = 0.1
+
+
+class Likelihood(nn.Module, ABC):
+    """Output layer of a decoder and the negative log-likelihood of what it predicts.
+
+    ``hidden`` may stack the decodings of several sources for the same cells, source after
+    source: shape (n_sources * n_cells, n_blocks * n_hidden).
+
+    Parameters
+    ----------
+    spec
+        The modality.
+    use_batch_norm
+        Whether the outputs pass a batch norm, as in scButterfly's code; then the biases start
+        at 0 and the layer is not fused with the loss.
+    """
+
+    median_total: torch.Tensor
+
+    def __init__(self, spec: ModalitySpec, *, use_batch_norm: bool = False):
+        super().__init__()
+        initial_scale = 1.0 if use_batch_norm else _INITIAL_SCALE
+        self.output = BlockedLinear(spec.blocks, spec.settings.n_hidden, scale=initial_scale)
+        self.norm = nn.BatchNorm1d(spec.n_features) if use_batch_norm else None
+        self.register_buffer("median_total", torch.tensor(1.0))
+
+    def fit(self, statistics: FeatureStatistics) -> None:
+        """Start the output biases at the training cells' base rates."""
+        self.median_total.fill_(positive_median(self.totals_of(statistics)))
+        if self.norm is None:
+            bias = torch.from_numpy(self.initial_bias(statistics)).to(self.output.bias)
+            self.output.bias.data.copy_(bias)
+
+    def outputs(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the layer's outputs of shape (n_rows, n_features)."""
+        # likelihoods are sums over many features: under autocast they keep the weights' precision
+        outputs = self.output(hidden).to(self.output.weight.dtype)
+        return outputs if self.norm is None else self.norm(outputs)
+
+    def totals_of(self, statistics: FeatureStatistics) -> np.ndarray:
+        """Return each training cell's total: what the likelihood factors out, (n_cells,)."""
+        return statistics.library
+
+    @abstractmethod
+    def initial_bias(self, statistics: FeatureStatistics) -> np.ndarray:
+        """Return the output bias at the base rates, of shape (n_features,)."""
+
+    @abstractmethod
+    def nll(self, hidden: torch.Tensor, counts: SparseRows, x: Any) -> torch.Tensor:
+        """Return the negative log-likelihood of each row, of shape (n_sources * n_cells,).
+
+        Parameters
+        ----------
+        hidden
+            Hidden units of shape (n_sources * n_cells, n_blocks * n_hidden).
+        counts
+            Measured counts of shape (n_cells, n_features).
+        x
+            The unmasked encoder inputs of the same cells, for losses on that scale.
+        """
+
+    @abstractmethod
+    def predict(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return ``X``, what a person analyses, and further layers, (n_cells, n_features).
+
+        Parameters
+        ----------
+        hidden
+            Hidden units of shape (n_cells, n_blocks * n_hidden).
+        total
+            Totals to predict at, of shape (n_cells,); by default the training median.
+        """
+
+    @abstractmethod
+    def moments(
+        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return mean and variance of what is measured, (n_cells, n_features), as `predict` does.
+
+        The variance is ``None`` where the loss, such as squared errors, implies none.
+        """
+
+
+class ShrinkableLikelihood(Likelihood):
+    """A likelihood whose predictions may keep only a share of what sets them apart.
+
+    ``base`` holds the outputs at the training cells' base rates, of shape (n_features,).
+    """
+
+    base: torch.Tensor
+
+    def __init__(self, spec: ModalitySpec, *, use_batch_norm: bool = False):
+        super().__init__(spec, use_batch_norm=use_batch_norm)
+        self.register_buffer("base", torch.zeros(spec.n_features))
+
+    def fit(self, statistics: FeatureStatistics) -> None:
+        super().fit(statistics)
+        self.base.copy_(torch.from_numpy(self.base_outputs(statistics)))
+
+    def base_outputs(self, statistics: FeatureStatistics) -> np.ndarray:
+        """Return outputs at the base rates, at the median depth, of shape (n_features,)."""
+        return self.initial_bias(statistics)
+
+    def shrunk(self, hidden: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+        """Return outputs with that share of their distance from ``base``, of `outputs`' shape."""
+        outputs = self.outputs(hidden)
+        return outputs if share is None else outputs.mul_(share).add_((1 - share) * self.base)
+
+    @abstractmethod
+    def losses_at(
+        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    ) -> torch.Tensor:
+        """Return what shares of the deviations cost measured cells, of shape (n_shares,)."""
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        # models saved before there was a base keep all that sets predictions apart from it
+        state_dict.setdefault(f"{prefix}base", torch.zeros_like(self.base))  # type: ignore[attr-defined]
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
