@@ -38,6 +38,9 @@ COUNT_KEYS: dict[Kind, str] = {
 _ISOTYPE = re.compile(r"isotype|(?<![a-z])igg\d?[abc]?(?![a-z0-9])", re.IGNORECASE)
 """Names of isotype controls: immunoglobulin G of an animal, which marks no cell."""
 
+_ONE_KIND = ("string", "integer", "floating", "boolean")
+"""What pandas calls values that are all of one type; said of a million in an instant."""
+
 
 def resolve_modalities(
     mdata: MuData, modalities: Mapping[str, str] | None, layers: Mapping[str, str | None]
@@ -219,6 +222,9 @@ def obs_field(
 
 def check_categories(column: pd.Series, argument: str) -> None:
     """Raise unless a column's values are of one kind, so that they can be sorted."""
+    known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    if pd.api.types.infer_dtype(known, skipna=False) in _ONE_KIND and not column.hasnans:
+        return
     kinds = {type(value).__name__ for value in column}
     if len(kinds) > 1 or kinds & {"list", "dict", "set", "ndarray"}:
         raise ValueError(

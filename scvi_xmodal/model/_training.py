@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from scvi_xmodal.data import Pairs, RowReader
     from scvi_xmodal.model._cells import TrainingCells
-    from scvi_xmodal.module import ModalitySpec
+    from scvi_xmodal.module import FeatureStatistics, ModalitySpec
     from scvi_xmodal.train import Phase
 
 _SPLIT_OPTIONS = ("shuffle_set_split", "external_indexing")
@@ -238,13 +238,18 @@ class TrainingMixin(PairingMixin):
 
         Where cells are not paired, ``pairs`` are numbers of training cells that belong together.
         """
-        statistics = {
+        self.module.fit_statistics(self._statistics(readers, rows), pairs=pairs)
+
+    def _statistics(
+        self, readers: Mapping[str, RowReader], rows: Mapping[str, NDArray[np.int64]]
+    ) -> dict[str, FeatureStatistics]:
+        """Return each modality's statistics over its training rows."""
+        return {
             key: feature_statistics(
                 ReaderBlocks(reader, rows[key]), n_features=self.specs[key].n_features
             )
             for key, reader in readers.items()
         }
-        self.module.fit_statistics(statistics, pairs=pairs)
 
     def _training_obs(self) -> Any:
         """Return the annotation that holds the batches."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from scvi_xmodal._arguments import MAPPING, WHOLE, check_arguments
+from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal._memory import memory_advice
 from scvi_xmodal.data import (
     Query,
@@ -19,6 +19,7 @@ from scvi_xmodal.data import (
     translation_record,
 )
 from scvi_xmodal.model._intervals import N_SAMPLES
+from scvi_xmodal.model._latents import LatentMixin
 from scvi_xmodal.model._request import (
     Request,
     check_batch_size,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 _VALUES_AT_A_TIME = 1 << 22
 
 
-class TranslatingMixin:
+class TranslatingMixin(LatentMixin):
     """Translation and latents for any query that holds the source modality.
 
     Needs ``self.specs`` and a ``self.module`` with ``translate``, ``latent`` and
@@ -264,56 +265,6 @@ class TranslatingMixin:
             **given,
         )
         return interval.layers(moments, positions)
-
-    def get_latent_representation(
-        self,
-        adata: AnnData | MuData | str | Path | None = None,
-        *,
-        modality: str | Sequence[str],
-        indices: ArrayLike | None = None,
-        layer: str | None = None,
-        batch_size: int = 1024,
-        repool: bool = False,
-        return_dist: bool = False,
-    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the latent of cells, seen through one modality.
-
-        Parameters
-        ----------
-        adata
-            Cells, as in :meth:`translate`.
-        modality
-            Modality to encode; Butterfly takes several, as in :meth:`translate`.
-        indices
-            Rows to encode; by default all.
-        layer
-            Layer of the query that holds the counts.
-        batch_size
-            Cells at a time.
-        repool
-            Whether to map the query's peaks onto the model's, as in :meth:`translate`.
-        return_dist
-            Whether to return means and variances of q(z).
-
-        Returns
-        -------
-        Means of shape (n_cells, n_latent), and variances if asked for.
-        """
-        check_arguments(locals(), adata=None, modality=None, batch_size=WHOLE)
-        check_batch_size(batch_size)
-        named = one_or_several(modality)
-        query = self._query(adata, named, layer, indices, argument="modality", repool=repool)
-        self.module.eval()
-        means, variances = [], []
-        for start in range(0, query.n_obs, batch_size):
-            rows = slice(start, min(start + batch_size, query.n_obs))
-            counts = to_device(query.reader.sparse_rows(rows), self.device)
-            qz = self.module.latent(named, counts, **self._encoder_inputs(query.obs, rows))
-            means.append(qz.mean.cpu().numpy())
-            variances.append(qz.variance.cpu().numpy())
-        if return_dist:
-            return np.concatenate(means), np.concatenate(variances)
-        return np.concatenate(means)
 
     def _encoder_inputs(self, obs: pd.DataFrame, rows: slice) -> dict[str, torch.Tensor]:
         """Return what else a model's encoders are told of some cells; by default nothing."""

@@ -1,0 +1,108 @@
+"""Training whose phases each take the cells that they can use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scvi_xmodal.data import Pairs, Split
+from scvi_xmodal.model._training import TrainingMixin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from scvi_xmodal.data import PairedDataSplitter, RowReader
+    from scvi_xmodal.model._cells import TrainingCells
+    from scvi_xmodal.model._resuming import Run
+    from scvi_xmodal.train import Phase
+
+_FEWEST_PAIRS = 2
+
+
+class PartlyPairedMixin(TrainingMixin):
+    """Trains autoencoders on all cells of a modality and translators on the paired ones."""
+
+    _own_rows: Any
+
+    def _is_mosaic(self) -> bool:
+        """Deny it, so that cells are not loaded by their modalities: each phase has one set."""
+        return False
+
+    def _training_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> None:
+        """Raise unless each direction has paired training cells; phases make their pairs."""
+        for source, target in self.module.paths:
+            n_paired = _measured(cells, (source, target))[cells.split.train].sum()
+            if n_paired < _FEWEST_PAIRS:
+                raise ValueError(
+                    f"{n_paired} training cells were measured in both {source!r} and {target!r}; "
+                    f"at least {_FEWEST_PAIRS} must be, for translation is learned from them. "
+                    "Cells are paired where modalities share obs_names. Experiments that share "
+                    "no cell can be trained on within labels: "
+                    "xm.model.Butterfly.from_unpaired(rna, atac, label_key)."
+                )
+
+    def _validation_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> None:
+        """Leave it to the phases."""
+
+    def _phase_cells(
+        self,
+        phase: Phase,
+        cells: TrainingCells,
+        pairs: Pairs | None,
+        validation_pairs: Pairs | None,
+    ) -> tuple[Split, Pairs | None, Pairs | None]:
+        keys, measured = phase.modalities, _measured(cells, phase.modalities)
+        of = cells.split
+        parts = [rows[measured[rows]] for rows in (of.train, of.validation, of.test)]
+        train, validation = (
+            Pairs({key: cells.own[key][rows] for key in keys}) for rows in parts[:2]
+        )
+        return Split(*parts), train, validation if len(validation) else None
+
+    def _fit_statistics(
+        self,
+        readers: Mapping[str, RowReader],
+        rows: Mapping[str, NDArray[np.int64]],
+        pairs: Mapping[str, NDArray[np.int64]] | None,
+    ) -> None:
+        statistics = self._statistics(readers, rows)
+        # each registered cell's number among a modality's training cells, -1 where it is none
+        number, registered = {}, {}
+        for key, own in ((key, self._own_rows(key)) for key in self.specs):
+            place = np.full(readers[key].n_rows + 1, -1)
+            place[rows[key]] = np.arange(rows[key].size)
+            number[key] = place[own]  # of row -1 the last place, which no row has
+            registered[key] = np.empty(rows[key].size, dtype=np.int64)
+            registered[key][number[key][number[key] >= 0]] = np.flatnonzero(number[key] >= 0)
+        both = {
+            (s, t): np.flatnonzero((number[s] >= 0) & (number[t] >= 0))
+            for s, t in self.module.paths
+        }
+        codes = self._batch_codes(self._training_obs())
+        self.module.fit_statistics(
+            statistics,
+            pairs={(s, t): (number[s][cells], number[t][cells]) for (s, t), cells in both.items()},
+            batches=None if codes is None else {k: codes[v] for k, v in registered.items()},
+        )
+
+    def _run_phases(
+        self,
+        run: Run,
+        phases: Sequence[tuple[Phase, PairedDataSplitter, dict[str, Any]]],
+        options: Mapping[str, Any],
+    ) -> None:
+        super()._run_phases(run, phases, options)
+        # the runner leaves the last phase's cells, which are not all that were trained on
+        parts = [splitter.split() for _, splitter, _ in phases]
+        train = np.unique(np.concatenate([part.train for part in parts]))
+        validation = np.unique(np.concatenate([part.validation for part in parts]))
+        rest = np.setdiff1d(np.arange(self.adata.n_obs), np.concatenate([train, validation]))
+        self.train_indices, self.validation_indices, self.test_indices = train, validation, rest
+
+
+def _measured(cells: TrainingCells, keys: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which registered cells were measured in all of some modalities, (n_obs,)."""
+    return np.all([cells.own[key] >= 0 for key in keys], axis=0)
