@@ -106,6 +106,7 @@ _OURS, _PLAIN = "_accuracy_ours", "_accuracy_baselines"
 
 MODELS = {
     "butterfly": Model("Butterfly", f"{_OURS}:butterfly", _ALL, quick=True),
+    "butterfly_seeds": Model("Butterfly, mean of 3 seeds", f"{_OURS}:butterfly_seeds", _ALL),
     "butterfly_t": Model("Butterfly-T", f"{_OURS}:butterfly_t", _ALL),
     "butterfly_c": Model("Butterfly-C", f"{_OURS}:butterfly_c", _ALL),
     "preset": Model('Butterfly, preset="scbutterfly"', f"{_OURS}:preset", _ALL),

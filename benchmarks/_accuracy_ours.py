@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scvi
 
 import scvi_xmodal as xm
 from benchmarks._accuracy_ablations import leave_out
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 QUIET = {"enable_progress_bar": False, "accelerator": "cpu"}
 LABELS = "pairing_label"
 """Column of the labels that Butterfly-T pairs by."""
+N_SEEDS = 3
+"""Models of an ensemble."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,34 @@ def butterfly(
     model.train(split=task.split, pairs=pairs, **{**QUIET, **train})
     fitted = FittedPreset if init.get("atac_target") == "tfidf" else FittedModel
     return fitted(model, task)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEnsemble:
+    """Models trained from several seeds, which translate by their mean."""
+
+    models: list[Any]
+    task: Task
+    cost: Cost | None = None
+
+    def translate(self, source: str, target: str) -> Translation:
+        """Predict the target of the queries, ATAC at both depths."""
+        given = {"source": source, "target": target}
+        query = self.task.queries[source]
+        profile = xm.tl.translate_ensemble(self.models, query, **given)
+        if target != "atac":
+            return Translation(profile, profile)
+        deep = xm.tl.translate_ensemble(self.models, query, depth="predicted", **given)
+        return Translation(deep, profile)
+
+
+def butterfly_seeds(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedEnsemble:
+    """Train Butterfly from three seeds."""
+    models = []
+    for number in range(N_SEEDS):
+        scvi.settings.seed = N_SEEDS * task.seed + number
+        models.append(butterfly(task, init, train).model)
+    return FittedEnsemble(models, task)
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,8 @@ def _behind(rows: pd.DataFrame) -> Iterator[str]:
         f"Scores in which another model's mean is better: {len(found)}, of which {clear} clearly, "
         "in every fold and by more than the gap's standard deviation (bold). Gap: Butterfly less "
         "the best other model, +- standard deviation over folds; of `calibration_ratio`, "
-        "distances from 1 in logarithms."
+        "distances from 1 in logarithms. Why `ami`, `ari` and `nmi` are sometimes lower although "
+        "the cells' types are further apart: [clustering.md](clustering.md)."
     )
     yield ""
     body = []

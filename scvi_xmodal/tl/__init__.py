@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.tl._dask import translate_dask
     from scvi_xmodal.tl._differential_peaks import differential_peaks, write_bed
     from scvi_xmodal.tl._enrichment import enrich
+    from scvi_xmodal.tl._ensemble import translate_ensemble
     from scvi_xmodal.tl._integrate import integrate
     from scvi_xmodal.tl._joint import enhance, joint_latent
     from scvi_xmodal.tl._marker_peaks import marker_peaks
@@ -28,6 +29,7 @@ _HOME = {
     "differential_peaks": "_differential_peaks",
     "write_bed": "_differential_peaks",
     "enrich": "_enrichment",
+    "translate_ensemble": "_ensemble",
     "integrate": "_integrate",
     "enhance": "_joint",
     "joint_latent": "_joint",
@@ -64,6 +66,7 @@ __all__ = [
     "to_openproblems",
     "translate_chain",
     "translate_dask",
+    "translate_ensemble",
     "write_bed",
 ]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from scvi_xmodal._arguments import LIST, check_arguments
-from scvi_xmodal.data import Query, RowReader, TranslationWriter, translation
+from scvi_xmodal.data import Query, RowReader
+from scvi_xmodal.tl._blocks import gathered, query_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from mudata import MuData
-    from numpy.typing import ArrayLike, NDArray
-
-_VALUES_AT_A_TIME = 1 << 22
+    from numpy.typing import ArrayLike
 
 
 def translate_chain(
@@ -107,10 +106,11 @@ def translate_chain(
         handover.warn()
     first = steps[0][0]._query(query, path[0], layer, indices)
     blocks = _blocks(first, steps, handovers, batches, options)
-    record = {"path": list(path), "coverage": [handover.coverage for handover in handovers]}
-    if out is not None:
-        return _written(out, blocks, first.n_obs, record)
-    return _stacked(list(blocks), record)
+    coverage = np.asarray([handover.coverage for handover in handovers], dtype=np.float64)
+    own = {"path": list(path), "coverage": coverage, "source": path[0]}
+    return gathered(
+        blocks, first.n_obs, out=out, record=lambda last: {**last.uns["scvi_xmodal"], **own}
+    )
 
 
 class _Handover:
@@ -188,13 +188,7 @@ def _blocks(
 ) -> Iterator[AnnData]:
     """Yield the translation of some rows at a time."""
     widest = max(model.specs[target].n_features for model, _, target in steps)
-    rows_at_a_time = max(1, _VALUES_AT_A_TIME // widest)
-    for start in range(0, first.n_obs, rows_at_a_time):
-        rows = slice(start, min(start + rows_at_a_time, first.n_obs))
-        part = Query(
-            RowReader(first.reader.rows(rows), n_features=first.reader.n_features),
-            first.obs.iloc[rows],
-        )
+    for part in query_blocks(first, widest):
         for number, (model, source, target) in enumerate(steps):
             own = options if number == len(steps) - 1 else {}
             translated = model.translate(
@@ -203,42 +197,3 @@ def _blocks(
             if number < len(handovers):
                 part = handovers[number].query(translated)
         yield translated
-
-
-def _matrices(adata: AnnData) -> dict[str, NDArray[Any]]:
-    return {"X": adata.X, **{name: adata.layers[name] for name in adata.layers if name}}
-
-
-def _record(last: AnnData, record: dict[str, Any]) -> dict[str, Any]:
-    coverage = np.asarray(record["coverage"], dtype=np.float64)
-    own = {**last.uns["scvi_xmodal"], "path": record["path"], "coverage": coverage}
-    return {**own, "source": record["path"][0]}
-
-
-def _unscored(var: pd.DataFrame) -> pd.DataFrame:
-    """Leave out scores of the last model, which has them from measured sources, not predicted."""
-    return var[[name for name in var if not str(name).startswith("validation_")]]
-
-
-def _stacked(blocks: list[AnnData], record: dict[str, Any]) -> AnnData:
-    parts = [_matrices(block) for block in blocks]
-    layers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    obs = pd.concat([block.obs for block in blocks])
-    return translation(
-        layers, obs=obs, var=_unscored(blocks[0].var), record=_record(blocks[0], record)
-    )
-
-
-def _written(
-    out: str | Path, blocks: Iterator[AnnData], n_obs: int, record: dict[str, Any]
-) -> Path:
-    first = next(blocks)
-    annotation = [first.obs]
-    with TranslationWriter(out, (n_obs, first.n_vars)) as writer:
-        writer.append(_matrices(first))
-        for block in blocks:
-            writer.append(_matrices(block))
-            annotation.append(block.obs)
-        obs = pd.concat(annotation)
-        writer.finish(obs=obs, var=_unscored(first.var), record=_record(first, record))
-    return writer.path

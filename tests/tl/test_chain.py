@@ -9,7 +9,7 @@ import pytest
 import scvi_xmodal as xm
 from scvi_xmodal.data import Query, RowReader
 from scvi_xmodal.model import Butterfly
-from scvi_xmodal.tl import _chain, translate_chain
+from scvi_xmodal.tl import _blocks, translate_chain
 
 PATH = ["atac", "rna", "protein"]
 
@@ -62,7 +62,7 @@ def test_the_chain_is_one_step_after_another(mdata, models):
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
 def test_streamed_by_blocks_is_the_same(mdata, models, tmp_path, monkeypatch, suffix):
     whole = translate_chain(models, mdata["atac"], PATH)
-    monkeypatch.setattr(_chain, "_VALUES_AT_A_TIME", 20 * 7)
+    monkeypatch.setattr(_blocks, "_VALUES_AT_A_TIME", 20 * 7)
     np.testing.assert_allclose(translate_chain(models, mdata["atac"], PATH).X, whole.X, rtol=1e-5)
     path = translate_chain(models, mdata["atac"], PATH, out=tmp_path / f"out{suffix}")
     read = anndata.read_h5ad(path) if suffix == ".h5ad" else anndata.read_zarr(path)

@@ -1,0 +1,84 @@
+"""Cells read some rows at a time, and translations of some rows put together or written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scvi_xmodal.data import Query, RowReader, TranslationWriter, layer_names, translation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+_VALUES_AT_A_TIME = 1 << 22
+
+
+def query_blocks(query: Query, n_features: int) -> Iterator[Query]:
+    """Yield some rows of a query at a time, so that the widest matrix stays small.
+
+    Parameters
+    ----------
+    query
+        Cells to translate.
+    n_features
+        Features of the widest matrix that is made of them.
+    """
+    rows_at_a_time = max(1, _VALUES_AT_A_TIME // max(n_features, 1))
+    for start in range(0, query.n_obs, rows_at_a_time):
+        rows = slice(start, min(start + rows_at_a_time, query.n_obs))
+        counts = RowReader(query.reader.rows(rows), n_features=query.reader.n_features)
+        yield Query(counts, query.obs.iloc[rows])
+
+
+def matrices(adata: AnnData) -> dict[str, NDArray[Any]]:
+    """Return ``X`` and the layers."""
+    return {"X": adata.X, **{name: adata.layers[name] for name in layer_names(adata)}}
+
+
+def unscored(var: pd.DataFrame) -> pd.DataFrame:
+    """Leave out validation scores, which are of one model's own translations."""
+    return var[[name for name in var if not str(name).startswith("validation_")]]
+
+
+def gathered(
+    blocks: Iterator[AnnData],
+    n_obs: int,
+    *,
+    out: str | Path | None,
+    record: Callable[[AnnData], dict[str, Any]],
+) -> AnnData | Path:
+    """Put translations of some rows each together, or write them one after another.
+
+    Parameters
+    ----------
+    blocks
+        Translations, at least one.
+    n_obs
+        Number of cells of all.
+    out
+        Path to write to; by default all stay in memory.
+    record
+        Makes the whole's ``uns["scvi_xmodal"]`` of the first block.
+    """
+    first = next(blocks)
+    var, annotation = unscored(first.var), [first.obs]
+    if out is None:
+        parts = [matrices(first)]
+        for block in blocks:
+            parts.append(matrices(block))
+            annotation.append(block.obs)
+        layers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return translation(layers, obs=pd.concat(annotation), var=var, record=record(first))
+    with TranslationWriter(out, (n_obs, first.n_vars)) as writer:
+        writer.append(matrices(first))
+        for block in blocks:
+            writer.append(matrices(block))
+            annotation.append(block.obs)
+        writer.finish(obs=pd.concat(annotation), var=var, record=record(first))
+    return writer.path

@@ -1,0 +1,141 @@
+"""The mean translation of several models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scvi_xmodal._arguments import LIST, TEXT, check_arguments
+from scvi_xmodal.data import translation
+from scvi_xmodal.tl._blocks import gathered, matrices, query_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from anndata import AnnData
+    from mudata import MuData
+    from numpy.typing import ArrayLike
+
+
+_FEWEST = 2
+
+
+def translate_ensemble(
+    models: Sequence[Any],
+    query: AnnData | MuData | str | Path,
+    *,
+    source: str,
+    target: str,
+    indices: ArrayLike | None = None,
+    layer: str | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> AnnData | Path:
+    """Translate cells by several models and return the mean, and how far they disagree.
+
+    Train the same model from several seeds (``scvi.settings.seed = 1``, then ``train``): where
+    they start decides part of what they say of a cell, and the mean over models is free of most
+    of that part. Training costs as many times more.
+
+    Parameters
+    ----------
+    models
+        Two or more trained models of the same features.
+    query
+        Cells to translate, as ``translate`` takes them.
+    source, target
+        Modalities.
+    indices
+        Rows to translate; by default all.
+    layer
+        Layer of the query that holds the counts.
+    out
+        Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time.
+    **options
+        Further keywords of ``translate``: ``depth``, ``features``, ``transform_batch``.
+
+    Returns
+    -------
+    AnnData as ``translate`` returns it, or with ``out`` its path. ``X`` and the layers are
+    arithmetic means over models, on the scale of a single model's; ``layers["std"]`` is the
+    standard deviation of ``X`` over models (with n - 1), large where the data left open what to
+    say.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two models, they differ in features, or a single model would
+        refuse.
+
+    Examples
+    --------
+    >>> import scvi
+    >>> import scvi_xmodal as xm
+    >>> mdata = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30, atac_density=0.3)
+    >>> xm.model.Butterfly.setup_mudata(mdata)
+    >>> models = []
+    >>> for seed in (0, 1):
+    ...     scvi.settings.seed = seed
+    ...     models.append(xm.model.Butterfly(mdata, n_latent=4))
+    ...     models[-1].train(1, pretrain_epochs=1, enable_progress_bar=False)
+    >>> rna = xm.tl.translate_ensemble(models, mdata["atac"], source="atac", target="rna")
+    >>> rna.shape, sorted(rna.layers)
+    ((60, 20), ['mean', 'std'])
+    """
+    check_arguments(locals(), source=TEXT, target=TEXT, models=LIST)
+    models = list(models)
+    _check_models(models, source, target)
+    if "quantiles" in options or "n_samples" in options:
+        name = next(name for name in ("quantiles", "n_samples") if name in options)
+        raise ValueError(
+            f"{name}={options[name]!r}: quantiles and samples are of one model and have no mean; "
+            'call its translate(). layers["std"] says how far the models disagree.'
+        )
+    cells = models[0]._query(query, source, layer, indices)
+    widest = max(models[0].specs[key].n_features for key in (source, target))
+    blocks = (
+        _mean([model.translate(part, source=source, target=target, **options) for model in models])
+        for part in query_blocks(cells, widest * len(models))
+    )
+    own = {"n_models": len(models)}
+    return gathered(
+        blocks, cells.n_obs, out=out, record=lambda first: {**first.uns["scvi_xmodal"], **own}
+    )
+
+
+def _mean(members: list[AnnData]) -> AnnData:
+    """Return the members' mean, with the standard deviation of ``X``."""
+    parts = [matrices(member) for member in members]
+    layers = {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+    layers["std"] = np.std([part["X"] for part in parts], axis=0, ddof=1)
+    first = members[0]
+    obs = first.obs
+    if "predicted_depth" in obs:
+        obs = obs.assign(predicted_depth=np.mean([m.obs["predicted_depth"] for m in members], 0))
+    return translation(layers, obs=obs, var=first.var, record=first.uns["scvi_xmodal"])
+
+
+def _check_models(models: list[Any], source: str, target: str) -> None:
+    """Raise unless the models read and predict the same features."""
+    if len(models) < _FEWEST:
+        raise ValueError(
+            f"An ensemble needs at least {_FEWEST} models, got {len(models)}: train some from "
+            "different seeds, or call the one model's translate()."
+        )
+    for number, model in enumerate(models):
+        check_arguments({"model": model})
+        for argument, key in (("source", source), ("target", target)):
+            if key not in model.specs:
+                raise ValueError(
+                    f"{argument}={key!r} is unknown to model {number}, which has "
+                    f"{list(model.specs)}."
+                )
+            own, first = (list(m.specs[key].feature_names) for m in (model, models[0]))
+            if own != first:
+                raise ValueError(
+                    f"Model {number} has other {key!r} features ({len(own)}, from {own[0]!r}) "
+                    f"than model 0 ({len(first)}, from {first[0]!r}): train all on the same "
+                    "features in the same order."
+                )
