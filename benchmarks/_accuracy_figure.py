@@ -29,7 +29,7 @@ def score_figure(rows: pd.DataFrame, path: Path) -> None:
     rows = _by_cell(rows)
     places = list(rows.groupby(["data", "source", "target"], sort=False))
     models = [name for name in MODELS if name in set(rows["model"])]
-    plt = _pyplot()
+    plt = pyplot()
     height = 1.1 + 0.25 * len(models)
     figure, axes = plt.subplots(
         len(places), 2, figsize=(10, height * len(places)), squeeze=False, layout="constrained"
@@ -47,7 +47,7 @@ def cost_figure(rows: pd.DataFrame, path: Path) -> None:
     rows = _by_cell(rows)
     rows = rows[rows["model"] != MEASURED]
     pairs = list(rows.groupby(["source", "target"], sort=False))
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(
         1, len(pairs), figsize=(5.2 * len(pairs), 4.2), squeeze=False, layout="constrained"
     )
@@ -61,7 +61,7 @@ def cost_figure(rows: pd.DataFrame, path: Path) -> None:
             for name in means.index:
                 place = (seconds[name], means.loc[name, metric])
                 ax.annotate(name, place, fontsize=6, xytext=(3, 3), textcoords="offset points")
-        ax.set(xscale="log", xlabel="CPU seconds of a fit", ylabel=_words(metric))
+        ax.set(xscale="log", xlabel="CPU seconds of a fit", ylabel=words(metric))
         ax.set_title(f"{NAMES[source]} -> {NAMES[target]}", fontsize=10)
         ax.margins(x=0.15)
         for handle in ax.legend(fontsize=7).legend_handles:
@@ -79,7 +79,7 @@ def _dots(ax: Any, part: pd.DataFrame, metric: str, models: list[str]) -> None:
         ax.scatter(values, [place] * len(values), color=_color(name), s=14, alpha=0.6)
         ax.vlines(values.mean(), place - 0.3, place + 0.3, color=_color(name), linewidth=2)
     ax.set_yticks(range(len(here)), [MODELS[name].label for name in reversed(here)], fontsize=7)
-    ax.set_xlabel(_words(metric), fontsize=8)
+    ax.set_xlabel(words(metric), fontsize=8)
     ax.tick_params(axis="x", labelsize=7)
     ax.grid(visible=True, axis="x", alpha=0.3)
 
@@ -89,7 +89,8 @@ def _by_cell(rows: pd.DataFrame) -> pd.DataFrame:
     return chosen if len(chosen) else rows
 
 
-def _words(metric: str) -> str:
+def words(metric: str) -> str:
+    """Return a score's name as axes call it."""
     score, *per = metric.split("_")
     return " per ".join([WORDS[score], *per])
 
@@ -98,7 +99,8 @@ def _color(name: str) -> str:
     return {OURS: OWN_COLOR, MEASURED: MEASURED_COLOR}.get(name, OTHER_COLOR)
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Return matplotlib drawing without a screen."""
     import matplotlib
 
     matplotlib.use("Agg")

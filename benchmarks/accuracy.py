@@ -50,6 +50,7 @@ from benchmarks._accuracy_jobs import SPLITS, plan
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_report import write_report
 from benchmarks._accuracy_run import run_all
+from benchmarks._accuracy_sizes import write_sizes
 from benchmarks._accuracy_table import Table
 from benchmarks._machine import describe
 
@@ -69,6 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         about = {key: describe()[key] for key in ("machine", "date", "commit")}
         run_all(jobs, table, data_dir=options.data_dir, about=about, n_workers=options.workers)
     write_report(table.read(), options.out, suffix=suffix)
+    if not options.quick:
+        write_sizes(table.read(), options.out)
     print(f"{options.out / f'RESULTS{suffix}.md'}")
 
 

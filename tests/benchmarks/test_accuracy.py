@@ -21,6 +21,7 @@ from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_report import markdown, write_report
+from benchmarks._accuracy_sizes import by_size, write_sizes
 from benchmarks._accuracy_summary import best, by_fold, paired_tests, spread
 from benchmarks._accuracy_table import Table
 from scvi_xmodal import pp
@@ -268,3 +269,23 @@ def test_report_of_a_small_table(tmp_path):
 def test_report_of_nothing(tmp_path):
     empty = Table(tmp_path / "none.csv").read()
     assert markdown(empty, []).startswith("# Accuracy")
+
+
+def test_parts_of_the_cells_stand_beside_the_whole(tmp_path):
+    whole = rows(butterfly=[0.5, 0.7, 0.9], ridge=[0.4, 0.3, 0.2]).assign(train_fraction=1.0)
+    part = rows(butterfly=[0.3, 0.2], butterfly_t=[0.4, 0.4]).assign(train_fraction=0.2)
+    poorer = rows(butterfly=[0.1]).assign(variant="half_the_counts", train_fraction=1.0)
+    table = pd.concat([whole, part, poorer], ignore_index=True)
+    table = table.assign(n_train=100, machine="m", commit="c")
+    chosen = by_size(table)
+    assert set(chosen["fold"]) == {0, 1}  # fold 2 was trained on whole only
+    assert set(chosen["variant"]) == {"default"}
+    write_sizes(table, tmp_path)
+    text = (tmp_path / "data_sizes.md").read_text()
+    assert "| 20% (100) | Butterfly | 2 | 0.250 |" in text
+    assert "| 20% (100) | Butterfly-T | 2 | 0.400 (+0.150 +- 0.071) |" in text
+    assert "| 100% (100) | Ridge | 2 | 0.350 (-0.250 +- 0.212) |" in text
+    assert "| half of the counts | Butterfly | 1 | 0.100 |" in text
+    assert (tmp_path / "data_sizes.png").exists()
+    write_sizes(whole, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
