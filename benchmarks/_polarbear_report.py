@@ -21,7 +21,7 @@ SCORES = {
     "atac": ("auroc_peak", "auroc_flat", "ap_peak", "ami"),
 }
 NAMES = {"rna": "ATAC to RNA", "atac": "RNA to ATAC"}
-FOLDS, FRACTIONS = (0, 1), (0.1, 0.25, 0.5)
+FOLDS, FRACTIONS = (0, 1, 2, 3, 4), (0.1, 0.25, 0.5)
 """What is compared unless the command line says otherwise."""
 COLORS = {"polarbear": "#0072B2", "polarbear_pairs": "#56B4E9", "butterfly_pairs": "#D55E00"}
 MARKERS = {"polarbear": "o", "polarbear_pairs": "s", "butterfly_pairs": "^"}

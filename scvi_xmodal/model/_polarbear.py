@@ -48,7 +48,7 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
     n_hidden
         Units of the layer next to the latent.
     dropout_rate
-        Dropout after each layer.
+        Dropout after each layer; .1 as published.
     gene_likelihood
         ``"nb"``, or ``"zinb"`` as published.
 
@@ -73,7 +73,7 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
         *,
         n_latent: int = 25,
         n_hidden: int = 128,
-        dropout_rate: float = 0.1,
+        dropout_rate: float = 0.4,
         gene_likelihood: str = "nb",
     ):
         super().__init__(adata, registry)

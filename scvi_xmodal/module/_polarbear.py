@@ -90,7 +90,7 @@ class PolarbearVAE(PredictiveMixin, PyroBaseModuleClass):
         *,
         n_latent: int = 25,
         n_hidden: int = 128,
-        dropout_rate: float = 0.1,
+        dropout_rate: float = 0.4,
         n_batch: int = 0,
         zero_inflated: bool = False,
     ):

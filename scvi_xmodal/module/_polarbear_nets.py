@@ -106,7 +106,7 @@ class PolarbearEncoder(nn.Module):
         n_latent: int,
         n_hidden: int,
         n_batch: int = 0,
-        dropout_rate: float = 0.1,
+        dropout_rate: float = 0.4,
     ):
         super().__init__()
         settings = spec.settings
@@ -164,7 +164,7 @@ class PolarbearDecoder(nn.Module):
         n_latent: int,
         n_hidden: int,
         n_batch: int = 0,
-        dropout_rate: float = 0.1,
+        dropout_rate: float = 0.4,
         zero_inflated: bool = False,
     ):
         super().__init__()
