@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from numbers import Integral, Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -181,6 +181,9 @@ def check_arguments(given: Mapping[str, Any], **rules: Rule | None) -> None:
             raise ValueError(f"{name} must be {rule.wanted}, got {shown(value)}.")
         if rule in (ANNDATA, DATA) and name not in rules:
             check_sliceable(value, name)
+        if rule in (MUDATA, DATA):
+            for key in getattr(value, "mod", ()):
+                check_current(value, key)
 
 
 def check_sliceable(data: Any, name: str) -> None:
@@ -193,6 +196,21 @@ def check_sliceable(data: Any, name: str) -> None:
                 f"{place}.X is stored as {matrix.format.upper()}, from which AnnData cannot pick "
                 f"cells or features: {place}.X = {place}.X.tocsr()."
             )
+
+
+def check_current(mdata: Any, key: str, *, axis: Literal["obs", "var"] = "obs") -> None:
+    """Raise unless a MuData knows the cells, or features, of its modality as it is now."""
+    own = np.asarray(getattr(mdata, f"{axis}map")[key]).astype(np.int64).ravel() - 1  # from 1
+    here, known = own >= 0, getattr(mdata, f"{axis}_names")
+    names = getattr(mdata.mod[key], f"{axis}_names")
+    fits = here.sum() == len(names) and own.max(initial=-1) < len(names)
+    if not fits or not known[here].equals(names[own[here]]):
+        what = "cells" if axis == "obs" else "features"
+        raise ValueError(
+            f"The MuData and its modality {key!r} disagree about {what}: the MuData knows "
+            f"{here.sum()}, the modality holds {len(names)}, such as {list(names[:2])}. After a "
+            f"modality was replaced or its {what} were renamed, call mdata.update()."
+        )
 
 
 def check_keywords(argument: str, given: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_current
 from scvi_xmodal.baselines._profiles import Profile
 from scvi_xmodal.data import CountsField, RowReader, Split, find_modalities
 from scvi_xmodal.module import ModalitySpec, feature_statistics
@@ -146,6 +147,7 @@ def _check_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
 def _own_rows(mdata: MuData, name: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a modality's rows of cells that are rows of the whole."""
     own = mdata.mod[name].obs_names
+    check_current(mdata, name)
     if own.equals(mdata.obs_names):
         return rows
     if own.has_duplicates:

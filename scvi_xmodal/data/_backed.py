@@ -9,6 +9,8 @@ import h5py
 from anndata import AnnData
 from anndata.io import read_elem, sparse_dataset
 
+from scvi_xmodal._arguments import check_arguments
+
 if TYPE_CHECKING:
     from mudata import MuData
 
@@ -31,7 +33,7 @@ def open_backed(path: str | Path) -> AnnData | MuData:
     Raises
     ------
     ValueError
-        If the file does not exist or has another ending.
+        If the file does not exist, has another ending, or cannot be read.
 
     Examples
     --------
@@ -41,20 +43,33 @@ def open_backed(path: str | Path) -> AnnData | MuData:
     >>> open_backed("/tmp/kang_example.h5ad").n_obs
     1556
     """
+    check_arguments({"path": path})
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{str(path)!r} does not exist.")
+    if path.suffix not in (".h5ad", ".h5mu", ".zarr"):
+        raise ValueError(
+            f"{str(path)!r} ends in {path.suffix!r}; known are .h5ad, .h5mu and .zarr."
+        )
+    try:
+        return _open(path)
+    # what a file that is cut short raises depends on where it is cut
+    except (OSError, KeyError, RuntimeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read as {path.suffix}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _open(path: Path) -> AnnData | MuData:
     if path.suffix == ".h5mu":
         from mudata import read_h5mu
 
         return read_h5mu(path, backed="r")
     if path.suffix == ".h5ad":
         return _lazily(h5py.File(path, "r"))
-    if path.suffix == ".zarr":
-        import zarr
+    import zarr
 
-        return _lazily(zarr.open_group(str(path), mode="r"))
-    raise ValueError(f"{str(path)!r} ends in {path.suffix!r}; known are .h5ad, .h5mu and .zarr.")
+    return _lazily(zarr.open_group(str(path), mode="r"))
 
 
 def _lazily(group: Any) -> AnnData:

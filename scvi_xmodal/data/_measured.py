@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_current
+
 if TYPE_CHECKING:
     from mudata import MuData
     from numpy.typing import NDArray
@@ -25,6 +27,11 @@ def rows_of_modality(mdata: MuData, key: str) -> NDArray[np.int64]:
     -------
     Row numbers of shape (n_cells,).
 
+    Raises
+    ------
+    ValueError
+        If the modality was replaced since the MuData was put together.
+
     Examples
     --------
     >>> import numpy as np, pandas as pd
@@ -37,4 +44,5 @@ def rows_of_modality(mdata: MuData, key: str) -> NDArray[np.int64]:
     >>> mdata.obs_names.tolist(), rows_of_modality(mdata, "atac").tolist()
     (['a', 'b', 'c'], [-1, 1, 0])
     """
+    check_current(mdata, key)
     return np.asarray(mdata.obsmap[key]).astype(np.int64).ravel() - 1  # mudata counts from 1

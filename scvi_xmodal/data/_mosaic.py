@@ -40,6 +40,9 @@ class MosaicPairs(Pairs):
 
     def of_modalities(self, keys: Collection[str]) -> MosaicPairs:
         """Return the cells that were measured in at least one of these modalities."""
+        unknown = [key for key in keys if key not in self.rows]
+        if unknown:
+            raise ValueError(f"The pairs have no rows for {unknown}; they have {list(self.rows)}.")
         measured = np.logical_or.reduce([self.rows[key] >= 0 for key in keys])
         return MosaicPairs({key: own[measured] for key, own in self.rows.items()})
 

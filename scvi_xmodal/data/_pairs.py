@@ -60,7 +60,8 @@ class Pairs:
             raise ValueError(f"Pairs need one row of each modality for each pair, got {lengths}.")
         for key, own in arrays.items():
             if own.size and own.min() < self._lowest_row:
-                raise ValueError(f"Pairs hold row {own.min()} of {key!r}; rows count from 0.")
+                gap = ", or are -1 where a cell lacks the modality" if self._lowest_row else ""
+                raise ValueError(f"Pairs hold row {own.min()} of {key!r}; rows count from 0{gap}.")
         object.__setattr__(self, "rows", arrays)
 
     @classmethod

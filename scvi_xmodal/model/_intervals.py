@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.special import expit, logit, ndtri
 
+from scvi_xmodal._arguments import NUMBER, WHOLE
 from scvi_xmodal.model._quantiles import count_quantiles
 
 if TYPE_CHECKING:
@@ -117,16 +118,21 @@ def checked_levels(quantiles: Sequence[float] | float) -> tuple[float, ...]:
     ValueError
         If there are none, or one is not above 0 and below 1 or there twice.
     """
-    try:
-        levels = tuple(float(level) for level in np.atleast_1d(np.asarray(quantiles)).ravel())
-    except (TypeError, ValueError):
-        levels = ()
+    given = np.atleast_1d(np.asarray(quantiles, dtype=object))
+    is_list = given.ndim == 1 and all(NUMBER.fits(level) for level in given)
+    levels = tuple(float(level) for level in given) if is_list else ()
     if not levels or not all(0 < level < 1 for level in levels) or len(set(levels)) < len(levels):
         raise ValueError(
             f"quantiles={quantiles!r} must be different numbers above 0 and below 1, such as "
             "(0.05, 0.95)."
         )
     return levels
+
+
+def check_n_samples(n_samples: Any) -> None:
+    """Raise a ``ValueError`` unless a mean and a deviation can be taken over samples."""
+    if not WHOLE.fits(n_samples) or n_samples < 2:
+        raise ValueError(f"n_samples must be a whole number above 1, got {n_samples!r}.")
 
 
 def latent_noise(n_samples: int, n_latent: int, *, seed: int) -> torch.Tensor:

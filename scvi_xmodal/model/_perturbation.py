@@ -12,6 +12,7 @@ from scvi.data.fields import CategoricalObsField
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._compat import copy_views
 from scvi_xmodal.data import CountsField
+from scvi_xmodal.data._query import checked_rows
 from scvi_xmodal.model._setup import check_setup_keywords
 from scvi_xmodal.pairing._cells import labels_of
 from scvi_xmodal.pairing._transport import condition_rows
@@ -148,7 +149,7 @@ class PerturbationMixin:
             own = self._own_rows(key) if key in conditions else np.arange(self.adata.n_obs)
             rows = np.flatnonzero(own >= 0)
             if indices is not None:
-                chosen = np.arange(self.adata.n_obs)[np.asarray(indices)]
+                chosen = checked_rows(indices, self.adata.n_obs)
                 rows = chosen[np.isin(chosen, rows)]
             indices = rows
         query = super()._query(adata, key, layer, indices, **options)  # type: ignore[misc]

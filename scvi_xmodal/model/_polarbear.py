@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from scvi_xmodal._arguments import POSITIVE, check_arguments, within
 from scvi_xmodal.model._base import CrossModalModel
+from scvi_xmodal.model._intervals import check_n_samples
 from scvi_xmodal.model._partly_paired import PartlyPairedMixin
 from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.module import POLARBEAR_DEFAULTS, PolarbearVAE
@@ -170,9 +172,8 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             If no training cell is paired, the split does not fit the data, there are too few
             cells, a loss is NaN, or the checkpoint is of another training.
         """
-        for name, value in (("max_epochs", max_epochs), ("translator_epochs", translator_epochs)):
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be a whole number above 0, got {value!r}.")
+        epochs = {"max_epochs": max_epochs, "translator_epochs": translator_epochs}
+        check_arguments(epochs, **dict.fromkeys(epochs, POSITIVE))
         trainer_kwargs.setdefault("early_stopping_patience", _PATIENCE)
         self._train_phases(
             self._phases(int(max_epochs), int(translator_epochs)),
@@ -242,10 +243,10 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             cells, features or counts.
         """
         spec = self._check_key(target, "target")
+        check_arguments({"batch_size": batch_size}, batch_size=POSITIVE.or_none())
         self._check_decoded_batch(target, transform_batch)
         if n_samples is not None:
-            if not isinstance(n_samples, int | np.integer) or n_samples < 2:
-                raise ValueError(f"n_samples must be a whole number above 1, got {n_samples!r}.")
+            check_n_samples(n_samples)
             options |= {"n_samples": n_samples, "network": {"n_samples": int(n_samples)}}
             n_values = spec.n_features * int(n_samples)
             batch_size = batch_size or max(1, _SAMPLED_VALUES // max(n_values, 1))
@@ -304,8 +305,6 @@ def _check_choices(
 ) -> None:
     if gene_likelihood not in ("nb", "zinb"):
         raise ValueError(f"gene_likelihood={gene_likelihood!r} is unknown; it is 'nb' or 'zinb'.")
-    for name, value in (("n_latent", n_latent), ("n_hidden", n_hidden)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value!r}.")
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(f"dropout_rate must be in [0, 1), got {dropout_rate!r}.")
+    sizes = {"n_latent": n_latent, "n_hidden": n_hidden}
+    check_arguments(sizes, **dict.fromkeys(sizes, POSITIVE))
+    check_arguments({"dropout_rate": dropout_rate}, dropout_rate=within(0, 1, below=True))

@@ -14,6 +14,7 @@ from scvi.data.fields import MuDataCategoricalObsField
 from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal._constants import KINDS
 from scvi_xmodal.data import MuDataCountsField, find_modalities, rows_of_modality
+from scvi_xmodal.data._modalities import kind_of
 from scvi_xmodal.data._mosaic import separate_modalities
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.module import ModalitySpec
@@ -23,6 +24,7 @@ from scvi_xmodal.pairing._transport import CONDITIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from anndata import AnnData
     from mudata import MuData
 
     from scvi_xmodal._constants import Kind
@@ -74,6 +76,8 @@ def resolve_modalities(
         if len(takers) > 1:
             raise ValueError(f"modalities names {key!r} for {takers}; give each its own.")
     counted = [argument for argument in allowed if argument in chosen]
+    for argument in counted:
+        check_kind(mdata.mod[chosen[argument]], argument.removesuffix("_layer"), argument)
     for argument, layer in layers.items():
         if layer is not None and argument not in counted:
             raise ValueError(
@@ -88,6 +92,17 @@ def resolve_modalities(
             "modalities={'rna_layer': 'rna', 'atac_layer': 'atac'}."
         )
     return chosen
+
+
+def check_kind(adata: AnnData, kind: str, argument: str) -> None:
+    """Raise if the features say that they are something else than what they were given for."""
+    own = kind_of("", adata)
+    if own not in (None, kind):
+        raise ValueError(
+            f"{argument} takes {kind}, but var['feature_types'] says that this is {own}, such as "
+            f"{list(adata.var_names[:2])}. Give each modality its own place, or correct "
+            "var['feature_types']."
+        )
 
 
 def check_pairing(

@@ -37,6 +37,8 @@ class SeveralSourcesMixin:
             return super()._query(adata, key[0], layer, indices, **options)  # type: ignore[misc]
         for own in key:
             self._check_key(own, argument)
+        if not key:
+            raise ValueError(f"{argument}=() names none; the model has {list(self.specs)}.")
         if len(set(key)) < len(key):
             raise ValueError(f"{argument}={key!r} names a modality twice.")
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata

@@ -305,6 +305,11 @@ class TranslatingMixin(LatentMixin):
         return query
 
     def _check_key(self, key: Any, argument: str) -> ModalitySpec:
+        if not isinstance(key, str) and hasattr(key, "__iter__") and argument != "target":
+            raise ValueError(
+                f"{argument}={key!r}: name one modality of {list(self.specs)}. Only "
+                "Butterfly.translate and get_latent_representation take several at once."
+            )
         if not isinstance(key, str) or key not in self.specs:
             raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
         return self.specs[key]

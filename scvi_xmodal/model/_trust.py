@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from scvi import settings
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.model._calibration import Calibration
 from scvi_xmodal.model._familiarity import FamiliarityReference
 from scvi_xmodal.model._held_out import (
@@ -20,12 +21,14 @@ from scvi_xmodal.model._held_out import (
 from scvi_xmodal.model._interval_fit import fit_intervals
 from scvi_xmodal.model._intervals import (
     Interval,
+    check_n_samples,
     checked_levels,
     interval_kind,
     latent_noise,
     saved_intervals,
 )
 from scvi_xmodal.model._request import check_batch_size, to_device
+from scvi_xmodal.model._several import one_or_several
 from scvi_xmodal.model._shrinkage_fit import fit_shrinkage
 from scvi_xmodal.model._validation import SCORES, validation_scores
 
@@ -53,6 +56,7 @@ class TrustMixin:
     device: Any
     module: Any
     specs: Mapping[str, ModalitySpec]
+    is_trained_: Any
     _batch_codes: Any
     _check_key: Any
     _query: Any
@@ -85,6 +89,7 @@ class TrustMixin:
         self, path: tuple[Any, str], quantiles: Any, n_samples: int, depth: str
     ) -> Interval | None:
         """Return what quantiles are computed from; ``None`` where none are asked for."""
+        check_n_samples(n_samples)
         if quantiles is None:
             return None
         levels, (source, target) = checked_levels(quantiles), path
@@ -93,8 +98,6 @@ class TrustMixin:
                 f"quantiles= are calibrated for one source at a time, but source={source!r}: "
                 "leave them out, or translate from one."
             )
-        if not isinstance(n_samples, int | np.integer) or n_samples < 2:
-            raise ValueError(f"n_samples must be a whole number above 1, got {n_samples!r}.")
         if target not in self.specs:
             raise ValueError(f"There are no quantiles of {target!r}: the head has no likelihood.")
         kind = interval_kind(self.specs[target])
@@ -176,7 +179,15 @@ class TrustMixin:
         >>> bool(model.familiarity(mdata["rna"], source="rna")["familiarity"].between(0, 1).all())
         True
         """
+        check_arguments(locals(), adata=None)
         check_batch_size(batch_size)
+        named: Any = one_or_several(source)
+        if isinstance(named, tuple):
+            raise ValueError(
+                f"source={named!r}: cells are compared through one modality at a time; name one "
+                f"of {list(self.specs)}."
+            )
+        source = named
         query = self._query(adata, source, layer, indices, repool=repool)
         plain = ((self.trust_ or {}).get("familiarity") or {}).get(source)
         if plain is None:
@@ -234,6 +245,8 @@ class TrustMixin:
         """
         spec = self._check_key(target, "target")
         self._check_key(source, "source")
+        if not self.is_trained_:
+            raise ValueError("The model is not trained yet: call train() first.")
         found = self._scores_of(source, target)
         if found is None:
             raise ValueError(

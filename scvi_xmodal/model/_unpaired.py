@@ -13,6 +13,7 @@ from mudata import MuData
 from scvi_xmodal._arguments import ANNDATA, TEXT, check_arguments
 from scvi_xmodal.data import layer_name, layer_names
 from scvi_xmodal.datasets._mudata import own_columns_only
+from scvi_xmodal.model._setup import check_kind
 from scvi_xmodal.pairing._cells import labels_of
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class UnpairedMixin:
                 f"modalities={modalities!r} must be two of 'rna', 'atac' and 'protein'."
             )
         parts = dict(zip(kinds, (rna, atac), strict=True))
+        for argument, (kind, adata) in zip(("rna", "atac"), parts.items(), strict=True):
+            check_kind(adata, kind, argument)
         layers = dict(layers or {})
         if not set(layers) <= set(kinds):
             unknown = sorted(set(layers) - set(kinds))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mudata import MuData
 
+from scvi_xmodal._arguments import check_current
 from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def copy_features(
         return (data[:, keep[None]] if None in keep else data).to_memory(copy=True)
     mask = np.ones(data.n_vars, dtype=bool)
     for key, kept in keep.items():
+        check_current(data, str(key), axis="var")
         position = np.asarray(data.varmap[key], dtype=np.int64)  # counts from 1; 0 is elsewhere
         mask[position > 0] = kept[position[position > 0] - 1]
     view = data[:, mask]

@@ -10,6 +10,8 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from scvi_xmodal._arguments import TEXTS, check_arguments
+from scvi_xmodal.data._matching import check_unique
 from scvi_xmodal.data._modalities import find_modalities
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.pp._align import align_features
@@ -68,11 +70,13 @@ def join_single_assay(
     >>> joined.n_obs, joined["rna"].n_obs, joined["atac"].n_obs
     (60, 60, 20)
     """
-    if not isinstance(mdata, MuData):
-        raise ValueError(f"mdata must be a MuData, got {type(mdata).__name__}.")
+    check_arguments({"mdata": mdata, "obs_keys": obs_keys}, obs_keys=TEXTS)
+    obs_keys = [obs_keys] if isinstance(obs_keys, str) else obs_keys
     keys = find_modalities(mdata.mod)
+    for key in keys.values():
+        _check_cells(mdata.mod[key], repr(key))
     given: dict[Any, list[AnnData]] = {
-        kind: [own] if isinstance(own, AnnData) else list(own)
+        kind: _experiments(own, kind)
         for kind, own in (("rna", rna), ("atac", atac), ("protein", protein))
     }
     known, columns = set(mdata.obs_names), [_columns(mdata, obs_keys)]
@@ -95,15 +99,33 @@ def join_single_assay(
     return _with_columns(parts, pd.concat(columns))
 
 
+def _experiments(given: Any, kind: str) -> list[AnnData]:
+    """Return one experiment or several as a list."""
+    if isinstance(given, AnnData):
+        return [given]
+    if not isinstance(given, list | tuple):  # a MuData would yield modalities without end
+        raise ValueError(
+            f"{kind}= must be an AnnData or a list of them, got {type(given).__name__}."
+        )
+    for number, other in enumerate(given, 1):
+        if not isinstance(other, AnnData):
+            raise ValueError(f"{kind}{number} must be an AnnData, got {type(other).__name__}.")
+    return list(given)
+
+
+def _check_cells(adata: AnnData, name: str) -> None:
+    """Raise unless there are cells, each once."""
+    if adata.n_obs == 0:
+        raise ValueError(f"{name} has no cells: leave it out.")
+    if adata.obs_names.has_duplicates:
+        twice = adata.obs_names[adata.obs_names.duplicated()][0]
+        raise ValueError(f"Cell {twice!r} appears twice in {name}. Make obs_names unique.")
+
+
 def _fitted(other: AnnData, paired: AnnData, *, key: str, kind: str, name: str) -> AnnData:
     """Return a copy of an experiment with the paired one's features, checked."""
-    if not isinstance(other, AnnData):
-        raise ValueError(f"{name} must be an AnnData, got {type(other).__name__}.")
-    if other.n_obs == 0:
-        raise ValueError(f"{name} has no cells: leave it out.")
-    if other.obs_names.has_duplicates:
-        twice = other.obs_names[other.obs_names.duplicated()][0]
-        raise ValueError(f"Cell {twice!r} appears twice in {name}. Make obs_names unique.")
+    _check_cells(other, name)
+    check_unique(other.var_names, name=f"The features of {name}")
     missing = paired.var_names.difference(other.var_names, sort=False)
     if missing.size:
         raise ValueError(
@@ -111,6 +133,14 @@ def _fitted(other: AnnData, paired: AnnData, *, key: str, kind: str, name: str) 
             f"as {list(missing[:3])}; its own are named {list(other.var_names[:3])}. Bring it to "
             f"the same features first: {_MEND[kind].format(key=key)}."
         )
+    for matrix, owner, place in (
+        (other.X, paired.X, name),
+        (paired.X, other.X, f"mdata[{key!r}]"),
+    ):
+        if matrix is None and owner is not None:
+            raise ValueError(
+                f"{place}.X is empty: put the counts there, or in all into one layer."
+            )
     return align_features(other, paired)
 
 

@@ -12,7 +12,8 @@ from scvi.module.base import LossOutput
 from scvi.train import LowLevelPyroTrainingPlan
 from torch.distributions import Independent, Normal, kl_divergence
 
-from scvi_xmodal.train._paths import fused_adam
+from scvi_xmodal._arguments import check_keywords
+from scvi_xmodal.train._paths import PLAN_RULES, fused_adam
 from scvi_xmodal.train._sums import LossSums
 
 if TYPE_CHECKING:
@@ -168,8 +169,10 @@ def check_elbo_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
     >>> check_elbo_kwargs({"lr": 1e-3, "max_kl_weight": 0.5})
     """
     known = set(signature(ElboPlan).parameters) - {"module", "paths"}
-    for name in plan_kwargs or {}:
+    given = plan_kwargs or {}
+    for name in given:
         if name not in known:
             raise ValueError(
                 f"plan_kwargs has an unknown key {name!r}; known are {sorted(known)}."
             )
+    check_keywords("plan_kwargs", given, PLAN_RULES)

@@ -138,6 +138,49 @@ class World:
         return model
 
     @cached_property
+    def mosaic(self) -> MuData:
+        """RNA of 50 cells and ATAC of 50, of which 40 are the same; never to be changed."""
+        mdata = self.part(rna=self.mdata["rna"][:50], atac=self.mdata["atac"][10:])
+        # cells of the third site have RNA alone
+        mdata.obs["site"] = ["s3"] * 10 + ["s1", "s2"] * 25
+        mdata.obs["site"] = mdata.obs["site"].astype("category")
+        return mdata
+
+    @cached_property
+    def registered_mosaic(self) -> MuData:
+        """The same, set up for Polarbear."""
+        mdata = self.mosaic.copy()
+        xm.model.Polarbear.setup_mudata(mdata, batch_key="site")
+        return mdata
+
+    @cached_property
+    def polarbear(self) -> Any:
+        """A Polarbear of partly paired cells of three batches, trained for an epoch."""
+        model = xm.model.Polarbear(self.registered_mosaic, n_latent=4, n_hidden=8)
+        model.train(1, translator_epochs=1, split=SPLIT, **QUIET)
+        return model
+
+    @cached_property
+    def unvalidated(self) -> Any:
+        """A model of RNA and protein whose split had no validation cells."""
+        mdata = self.part("rna", "protein")
+        xm.model.Butterfly.setup_mudata(mdata)
+        model = xm.model.Butterfly(mdata, n_latent=4, n_embedding=8)
+        model.train(1, pretrain_epochs=0, split=Split(range(40)), **QUIET)
+        return model
+
+    @cached_property
+    def perturbation(self) -> Any:
+        """A model of control and stimulated cells, trained for an epoch."""
+        rna = self.mdata["rna"].copy()
+        rna.obs["cell_type"] = self.mdata.obs["cell_type"]
+        names = {"condition_key": "condition", "control": "ctrl", "perturbed": "stim"}
+        xm.model.Butterfly.setup_anndata(rna, **names, labels_key="cell_type")
+        model = xm.model.Butterfly(rna, n_latent=4, n_embedding=8)
+        model.train(1, pretrain_epochs=0, split=SPLIT, **QUIET)
+        return model
+
+    @cached_property
     def rna(self) -> AnnData:
         """RNA translated from ATAC."""
         return self.model.translate(self.mdata["atac"].copy(), source="atac", target="rna")
