@@ -243,7 +243,8 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             cells, features or counts.
         """
         spec = self._check_key(target, "target")
-        check_arguments({"batch_size": batch_size}, batch_size=POSITIVE.or_none())
+        given = {"transform_batch": transform_batch, "batch_size": batch_size}
+        check_arguments(given, batch_size=POSITIVE.or_none())
         self._check_decoded_batch(target, transform_batch)
         if n_samples is not None:
             check_n_samples(n_samples)

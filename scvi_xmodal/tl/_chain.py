@@ -30,6 +30,7 @@ def translate_chain(
     transform_batch: Sequence[Any] | None = None,
     indices: ArrayLike | None = None,
     layer: str | None = None,
+    repool: bool = False,
     out: str | Path | None = None,
     **options: Any,
 ) -> AnnData | Path:
@@ -58,6 +59,8 @@ def translate_chain(
         Rows to translate; by default all.
     layer
         Layer of the query that holds the counts.
+    repool
+        Whether to map the query's peaks onto the first model's by overlap, as in ``translate``.
     out
         Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time.
     **options
@@ -104,10 +107,12 @@ def translate_chain(
         raise ValueError(f"transform_batch has {len(batches)} entries for {len(steps)} models.")
     for handover in handovers:
         handover.warn()
-    first = steps[0][0]._query(query, path[0], layer, indices)
+    first = steps[0][0]._query(query, path[0], layer, indices, repool=repool)
     blocks = _blocks(first, steps, handovers, batches, options)
     coverage = np.asarray([handover.coverage for handover in handovers], dtype=np.float64)
-    own = {"path": list(path), "coverage": coverage, "source": path[0]}
+    own: dict[str, Any] = {"path": list(path), "coverage": coverage, "source": path[0]}
+    if first.pool is not None:
+        own["repool"] = first.pool.report.record()
     return gathered(
         blocks, first.n_obs, out=out, record=lambda last: {**last.uns["scvi_xmodal"], **own}
     )

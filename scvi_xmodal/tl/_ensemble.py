@@ -30,6 +30,7 @@ def translate_ensemble(
     target: str,
     indices: ArrayLike | None = None,
     layer: str | None = None,
+    repool: bool = False,
     out: str | Path | None = None,
     **options: Any,
 ) -> AnnData | Path:
@@ -51,6 +52,8 @@ def translate_ensemble(
         Rows to translate; by default all.
     layer
         Layer of the query that holds the counts.
+    repool
+        Whether to map the query's peaks onto the model's by overlap, as in ``translate``.
     out
         Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time.
     **options
@@ -93,13 +96,15 @@ def translate_ensemble(
             f"{name}={options[name]!r}: quantiles and samples are of one model and have no mean; "
             'call its translate(). layers["std"] says how far the models disagree.'
         )
-    cells = models[0]._query(query, source, layer, indices)
+    cells = models[0]._query(query, source, layer, indices, repool=repool)
     widest = max(models[0].specs[key].n_features for key in (source, target))
     blocks = (
         _mean([model.translate(part, source=source, target=target, **options) for model in models])
         for part in query_blocks(cells, widest * len(models))
     )
-    own = {"n_models": len(models)}
+    own: dict[str, Any] = {"n_models": len(models)}
+    if cells.pool is not None:
+        own["repool"] = cells.pool.report.record()
     return gathered(
         blocks, cells.n_obs, out=out, record=lambda first: {**first.uns["scvi_xmodal"], **own}
     )
@@ -132,10 +137,14 @@ def _check_models(models: list[Any], source: str, target: str) -> None:
                     f"{argument}={key!r} is unknown to model {number}, which has "
                     f"{list(model.specs)}."
                 )
+    for number, model in enumerate(models):
+        for key in (source, target):
             own, first = (list(m.specs[key].feature_names) for m in (model, models[0]))
             if own != first:
+                pairs = [pair for pair in zip(own, first, strict=False) if pair[0] != pair[1]]
+                one, other = pairs[0] if pairs else (own[-1], first[-1])
                 raise ValueError(
-                    f"Model {number} has other {key!r} features ({len(own)}, from {own[0]!r}) "
-                    f"than model 0 ({len(first)}, from {first[0]!r}): train all on the same "
+                    f"Model {number} has other {key!r} features ({len(own)}, such as {one!r}) "
+                    f"than model 0 ({len(first)}, there {other!r}): train all on the same "
                     "features in the same order."
                 )

@@ -159,7 +159,15 @@ def _cli(*arguments: Any) -> Any:
     """Run a command in this process; its one line becomes the message."""
 
     def call(w: World) -> None:
-        places = {"MODEL": w.saved, "FOLDER": w.folder, "DATA": _data(w)}
+        places = {
+            "MODEL": w.saved,
+            "FOLDER": w.folder,
+            "DATA": _data(w),
+            "PROTEINS": _data(w, "rna", "protein"),
+            "RNA": _rna(w),
+            "TEXT": w.file("text.h5ad", "these are no cells"),
+            "TABLE": w.file("table.csv", "gene,cell\n"),
+        }
         given = [str(places.get(argument, argument)) for argument in arguments]
         done = CliRunner().invoke(app, given)
         if done.exit_code != 2 or "Traceback" in done.output:
@@ -173,10 +181,17 @@ class CommandError(Exception):
     """What a command printed before it gave up."""
 
 
-def _data(w: World) -> Any:
-    path = w.folder / "data.h5mu"
+def _data(w: World, *keys: str) -> Any:
+    path = w.folder / f"data{'_'.join(keys)}.h5mu"
     if not path.exists():
-        w.part("rna", "atac").write(path)
+        w.part(*(keys or ("rna", "atac"))).write(path)
+    return path
+
+
+def _rna(w: World) -> Any:
+    path = w.folder / "rna.h5ad"
+    if not path.exists():
+        w.mdata["rna"].write_h5ad(path)
     return path
 
 
@@ -223,6 +238,57 @@ COMMANDS = [
         ),
         ("labels", ("evaluate", "MODEL", "DATA", "--labels-key", "type"), "type"),
         ("no_info", ("info", "nowhere"), "holds no model"),
+        ("info_of_a_file", ("info", "TEXT"), "holds no model"),
+        ("no_argument", ("info",), "(?i)missing argument 'model'"),
+        ("out_is_a_file", ("demo", "--out", "TEXT"), "is a file; name a folder"),
+        ("seed", ("demo", "--seed", "-1"), "seed"),
+        ("seed_text", ("demo", "--seed", "x"), "valid integer"),
+        ("mistyped", ("demo", "--fast"), "--fast"),
+        ("argument", ("demo", "here"), "here"),
+        ("text", ("train", "TEXT", "-o", "m"), r"cannot be read as \.h5ad"),
+        ("ending", ("train", "TABLE", "-o", "m"), r"ends in '\.csv'; known are"),
+        ("one_modality", ("train", "RNA", "-o", "m"), "feature_types"),
+        ("seed_negative", ("train", "DATA", "-o", "m", "--seed", "-1"), "seed"),
+        ("peaks", ("train", "DATA", "-o", "m", "--min-peak-fraction", "5"), "min-peak-fraction"),
+        (
+            "polarbear_preset",
+            ("train", "DATA", "-o", "m", "--model", "polarbear", "--preset", "default"),
+            "preset",
+        ),
+        (
+            "polarbear_pretrain",
+            ("train", "DATA", "-o", "m", "--model", "polarbear", "--pretrain-epochs", "1"),
+            "pretrain",
+        ),
+        (
+            "out_nowhere",
+            ("translate", "MODEL", "RNA", "--to", "atac", "-o", "/nowhere/x.h5ad"),
+            "/nowhere",
+        ),
+        (
+            "query_text",
+            ("translate", "MODEL", "TEXT", "--to", "atac", "-o", "x.h5ad"),
+            r"cannot be read as \.h5ad",
+        ),
+        (
+            "query_of_the_target",
+            ("translate", "MODEL", "RNA", "--to", "rna", "-o", "x.h5ad"),
+            "source='atac'.*source='rna'",
+        ),
+        (
+            "batch",
+            ("translate", "MODEL", "RNA", "--to", "atac", "-o", "x.h5ad", "--batch", "b"),
+            "knows no batches",
+        ),
+        (
+            "repool_rna",
+            ("translate", "MODEL", "RNA", "--to", "atac", "-o", "x.h5ad", "--repool"),
+            "maps peaks onto peaks",
+        ),
+        ("one_modality", ("evaluate", "MODEL", "RNA"), "feature_types"),
+        ("data", ("evaluate", "MODEL", "nowhere.h5mu"), "does not exist"),
+        ("model", ("evaluate", "FOLDER", "DATA"), "holds no model"),
+        ("other_genes", ("evaluate", "MODEL", "PROTEINS"), "no atac modality"),
     )
 ]
 

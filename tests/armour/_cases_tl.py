@@ -443,6 +443,17 @@ CHAIN = [
         "transform_batch must be a list",
     ),
     Case("translate_chain", "out", _chain(out="x.csv", min_shared=0.1), r"must end in \.h5ad"),
+    Case(
+        "translate_chain",
+        "repool_rna",
+        _chain(
+            ["rna", "atac"],
+            lambda w: [w.model],
+            repool=True,
+        ),
+        "maps peaks onto peaks|holds 'atac' features",
+    ),
+    Case("translate_chain", "repool", _chain(repool="yes"), "repool must be True or False"),
     Case("translate_chain", "indices", _chain(indices=[99], min_shared=0.1), "60 cells"),
     Case("translate_chain", "option", _chain(depth="deep", min_shared=0.1), "depth='deep'"),
     Case(

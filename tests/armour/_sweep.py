@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOMS = ("pp", "tl", "pl", "pairing", "metrics", "datasets")
+METHODS = {
+    "Butterfly": (
+        *("translate", "get_latent_representation", "familiarity", "train", "save", "load"),
+        *("setup_mudata", "setup_anndata", "from_unpaired"),
+    ),
+    "Babel": ("translate", "train", "setup_mudata", "train_protein_head"),
+    "Polarbear": ("translate", "train", "setup_mudata"),
+    "Ridge": ("fit", "translate"),
+}
+"""Methods whose arguments of the table are looked at before anything is done."""
 NASTY = {
     "nothing": None,
     "nan": float("nan"),
@@ -53,6 +63,11 @@ OWN_RULES = {
     ("translate_chain", "path"),
     ("translate_chain", "transform_batch"),
     ("marker_peaks", "n_peaks"),
+    # paths, queries, or None for the training data
+    *((name, "adata") for name in ("translate", "familiarity", "get_latent_representation")),
+    *((name, "mdata") for name in ("setup_mudata", "fit")),
+    ("load", "adata"),
+    ("get_latent_representation", "modality"),
 }
 
 
@@ -75,11 +90,19 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield room, function
 
 
+def methods() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield methods of models and baselines with the name of their class, unbound."""
+    for owner, names in METHODS.items():
+        cls = getattr(xm.model, owner, None) or getattr(xm.baselines, owner)
+        for name in names:
+            yield owner, inspect.unwrap(getattr(cls, name))
+
+
 def swept() -> list[Wrong]:
     """Return all values that must be refused."""
     return [
         Wrong(room, function.__name__, name, label)
-        for room, function in functions()
+        for room, function in (*functions(), *methods())
         for name in inspect.signature(function).parameters
         if name in ARGUMENTS and (function.__name__, name) not in OWN_RULES
         for label, value in NASTY.items()

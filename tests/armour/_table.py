@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _cases_ensemble
 import _cases_files
 import _cases_joining
 import _cases_metrics
@@ -21,6 +22,7 @@ MODULES = (
     _cases_pp,
     _cases_joining,
     _cases_tl,
+    _cases_ensemble,
     _cases_metrics,
 )
 CASES = [case for module in MODULES for case in module.CASES]

@@ -139,5 +139,5 @@ class TestRefused:
         Babel.setup_mudata(mdata)
         model = Babel(mdata)
         model.train(1, enable_progress_bar=False)
-        with pytest.raises(ValueError, match=r"source=\('rna', 'atac'\) is unknown"):
+        with pytest.raises(ValueError, match=r"source=\('rna', 'atac'\): name one modality of"):
             model.translate(mdata, source=BOTH, target="rna")

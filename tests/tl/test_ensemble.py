@@ -49,6 +49,17 @@ def test_it_is_the_mean_of_what_each_says(mdata, models, depth):
         np.testing.assert_allclose(out.obs["predicted_depth"], depths, rtol=1e-6)
 
 
+def test_other_peaks_are_mapped_as_one_model_maps_them(mdata, models):
+    atac = mdata["atac"].copy()
+    ends = [name.rsplit("-", 1) for name in atac.var_names]
+    atac.var_names = [f"{start}-{int(end) + 1}" for start, end in ends]
+    atac.var = atac.var[[]]
+    out = translate_ensemble([models[0]] * 2, atac, repool=True, **WAY)
+    one = models[0].translate(atac, repool=True, **WAY)
+    np.testing.assert_allclose(out.X, one.X, rtol=1e-6)
+    assert out.uns["scvi_xmodal"]["repool"] == one.uns["scvi_xmodal"]["repool"]
+
+
 def test_equal_models_agree_everywhere(mdata, models):
     out = translate_ensemble([models[0]] * 2, mdata["atac"], **WAY)
     one = models[0].translate(mdata["atac"], **WAY)
