@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping
 from numbers import Integral, Real
 from os import PathLike
@@ -179,6 +180,11 @@ def check_arguments(given: Mapping[str, Any], **rules: Rule | None) -> None:
         rule = rules[name] if name in rules else ARGUMENTS.get(name)
         if rule is not None and not rule.fits(value):
             raise ValueError(f"{name} must be {rule.wanted}, got {shown(value)}.")
+        if isinstance(value, str | PathLike) and wants_path(rule) and str(value)[:1] == "~":
+            raise ValueError(
+                f"{name}={str(value)!r}: Python takes ~ for a name, not for your home. Write it "
+                f"out, {os.path.expanduser(value)!r}."
+            )
         if rule in (ANNDATA, DATA) and name not in rules:
             check_sliceable(value, name)
         if rule in (MUDATA, DATA):
@@ -196,6 +202,11 @@ def check_sliceable(data: Any, name: str) -> None:
                 f"{place}.X is stored as {matrix.format.upper()}, from which AnnData cannot pick "
                 f"cells or features: {place}.X = {place}.X.tocsr()."
             )
+
+
+def wants_path(rule: Rule | None) -> bool:
+    """Return whether a rule is that of paths."""
+    return rule is not None and rule.wanted.startswith(PATH.wanted)
 
 
 def check_current(mdata: Any, key: str, *, axis: Literal["obs", "var"] = "obs") -> None:

@@ -98,6 +98,17 @@ def test_translating_gives_what_the_model_gives(folder, tmp_path, query, target,
     assert made.uns["scvi_xmodal"]["target"] == target
 
 
+def test_evaluating_says_if_no_training_cell_is_known_by_name(folder, tmp_path):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    for adata in mdata.mod.values():
+        adata.obs_names = [f"{name}-1" for name in adata.obs_names]
+    mdata.update()
+    mdata.write(tmp_path / "renamed.h5mu")
+    done = _invoke("evaluate", folder / "model", tmp_path / "renamed.h5mu", "--no-baselines")
+    assert done.exit_code == 0, done.output
+    assert "other names, such as 'cell_0-1', their scores flatter" in done.output
+
+
 def test_evaluating_scores_only_cells_that_were_held_out(folder, tmp_path):
     done = _invoke(
         "evaluate", folder / "model", folder / "data.h5mu", "--json", "-o", tmp_path / "s.csv"

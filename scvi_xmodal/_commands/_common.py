@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
+import tempfile
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,24 @@ def paired(data: Any) -> MuData:
     import scvi_xmodal as xm
 
     return data if hasattr(data, "mod") else xm.pp.to_mudata(data)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise, before any work, unless a folder can be made where it shall be.
+
+    Raises
+    ------
+    ValueError
+        If what there is of its path is no folder, or nothing can be written there.
+    """
+    parent = next(place for place in folder.absolute().parents if place.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"out={str(folder)!r} cannot be written to: {str(parent)!r}: {error.strerror}."
+        ) from error
 
 
 def say(text: str) -> None:

@@ -86,6 +86,12 @@ def _rows(
             f"All {mdata.n_obs} cells of {name!r} were trained on or validated with: scores of "
             "them would flatter. Give a file with other cells."
         )
+    if not seen.any():
+        say(
+            f"None of the cells that the model was trained on, such as {cells['train'][0]!r}, is "
+            f"in {name!r} by name. If they are there under other names, such as "
+            f"{mdata.obs_names[0]!r}, their scores flatter."
+        )
     train = np.flatnonzero(mdata.obs_names.isin(cells["train"]))
     test = np.flatnonzero(~seen)
     say(f"{test.size} cells are scored, {train.size} training cells serve as reference")

@@ -6,7 +6,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._commands._cells import write_cells
-from scvi_xmodal._commands._common import find_model, paired, quiet, say
+from scvi_xmodal._commands._common import check_writable, find_model, paired, quiet, say
 from scvi_xmodal._commands._describe import describe_model
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def train_model(
     _check_options(model_class, {**(model_kwargs or {}), **(train_kwargs or {})})
     if out.exists() and not overwrite:
         raise ValueError(f"{str(out)!r} already exists. Choose another, or pass --overwrite.")
+    check_writable(out)
     with quiet():
         mdata = paired(xm.datasets.read(data))
         layers = _layers(mdata, layer)

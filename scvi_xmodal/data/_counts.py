@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._constants import KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -68,15 +70,21 @@ def _check_values(values: NDArray[Any], name: str) -> None:
         raise ValueError(
             f"{name} holds {values[values < 0][0]}, a negative value: raw counts are needed. "
             "Were the data scaled? Name the layer that holds the counts, such as "
-            "rna_layer='counts'."
+            f"{_layer_argument(name)}='counts'."
         )
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         bad = values[values != np.rint(values)][0]
         raise ValueError(
             f"{name} holds {bad:.6g}, which is not a whole number: raw counts are needed. Were "
             "the data normalised or log-transformed? Name the layer that holds the counts, such "
-            "as rna_layer='counts'."
+            f"as {_layer_argument(name)}='counts'; what scanpy keeps in .raw can be put into one."
         )
+
+
+def _layer_argument(name: str) -> str:
+    """Return the argument that names a layer where a matrix called so is taken from."""
+    kind = name.split(".")[0]
+    return f"{kind}_layer" if kind in KINDS else "layer"
 
 
 def _stored_values(matrix: Any) -> Iterator[NDArray[Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
+from scvi_xmodal._arguments import shown
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.data._fields import layer_names
@@ -209,7 +210,10 @@ def checked_rows(indices: Any, n_obs: int) -> NDArray[np.int64]:
     if not rows.size:
         raise ValueError("indices are empty: there are no cells to translate.")
     if rows.dtype.kind not in "iu":
-        raise ValueError(f"indices must be row numbers or a mask, got dtype {rows.dtype}.")
+        raise ValueError(
+            f"indices must be row numbers or a mask, got dtype {rows.dtype}, such as "
+            f"{shown(rows[0])}. Rows of cells by name: adata.obs_names.get_indexer(names)."
+        )
     if rows.min() < 0 or rows.max() >= n_obs:
         raise ValueError(
             f"indices go from {rows.min()} to {rows.max()}, but there are {n_obs} cells."
@@ -223,6 +227,11 @@ def _refuse_wrong_modality(
     names = pd.Index(adata.var_names)
     if names.isin(spec.feature_names).any():
         return
+    if pd.Index(adata.obs_names).isin(spec.feature_names).any():
+        raise ValueError(
+            f"The query's cells are named as the model's {spec.key!r} features, such as "
+            f"{adata.obs_names[0]!r}: features are its rows. Transpose it, adata.T."
+        )
     for other in others:
         if names.isin(other.feature_names).any() or kind_of("", adata) == other.kind:
             raise ValueError(

@@ -116,11 +116,7 @@ def read_counts(
     _check_names(adata, place)
     matrix, place = _pick_layer(adata, layer, place)
     matrix = as_matrix(matrix, name=place)
-    try:
-        check_counts(matrix, name=place)
-    except ValueError as error:
-        # the layer argument is called otherwise here than in setup_mudata
-        raise ValueError(str(error).replace("rna_layer=", "layer=")) from None
+    check_counts(matrix, name=place)
     obs = _joined_obs(adata, data)
     return Measured(name, sparse.csr_matrix(matrix), obs, adata.var_names)
 

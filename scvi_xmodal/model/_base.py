@@ -206,7 +206,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
     @cached_property
     def _batch_names(self) -> list[Any]:
         state = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["state_registry"]
-        return list(state.get("categorical_mapping", []))
+        return np.asarray(state.get("categorical_mapping", [])).tolist()
 
     def _batch_key(self) -> str | None:
         state = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["state_registry"]
@@ -232,15 +232,22 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
                 f"it, or name the batch to translate into: transform_batch="
                 f"{self._batch_names[0]!r}."
             )
-        codes = pd.Index(self._batch_names, dtype=object).get_indexer(
-            pd.Index(values, dtype=object)
-        )
+        codes = self._known_batches(values)
         if (codes < 0).any():
             raise ValueError(
                 f"Batch {values[codes < 0][0]!r} was not among the training batches "
                 f"{self._batch_names}. Translate into one of them: transform_batch="
                 f"{self._batch_names[0]!r}."
             )
+        return codes
+
+    def _known_batches(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the number of each cell's batch, of shape (n_cells,), -1 where it is unknown."""
+        names, own = (pd.Index(part, dtype=object) for part in (self._batch_names, values))
+        codes = names.get_indexer(own)
+        if (codes < 0).any():  # files and command lines turn the batch 1 into the text "1"
+            as_text = own.where(own.isna(), own.astype(str))
+            codes = np.where(codes < 0, names.astype(str).get_indexer(as_text), codes)
         return codes.astype(np.int64)
 
     def _finish_init(self, init_locals: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from scvi_xmodal._arguments import POSITIVE, check_arguments, within
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
@@ -262,10 +262,11 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
 
     def _check_decoded_batch(self, target: str, batch: Any) -> None:
         """Raise if a batch that was asked for by name never taught the target's decoder."""
-        if batch is None or self._batch_key() is None or batch not in self._batch_names:
+        if batch is None or self._batch_key() is None:
             return  # the base class says what is wrong
+        (code,) = self._known_batches(np.array([batch], dtype=object))
         shares = self.module.decoders[target].batches.shares.cpu().numpy()
-        if shares[self._batch_names.index(batch)] == 0:
+        if code >= 0 and shares[code] == 0:
             known = [name for name, share in zip(self._batch_names, shares, strict=True) if share]
             raise ValueError(
                 f"No training cell of batch {batch!r} was measured in {target!r}: translate into "
@@ -296,8 +297,7 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             return {}
         codes = np.full(len(obs.iloc[rows]), -1)
         if key in obs:
-            values = pd.Index(obs[key].iloc[rows].to_numpy(dtype=object), dtype=object)
-            codes = pd.Index(self._batch_names, dtype=object).get_indexer(values)
+            codes = self._known_batches(obs[key].iloc[rows].to_numpy(dtype=object))
         return {"own_batch": torch.from_numpy(codes.astype(np.int64)).to(self.device)}
 
 

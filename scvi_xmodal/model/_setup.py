@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import reduce
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -42,6 +43,9 @@ _ISOTYPE = re.compile(r"isotype|(?<![a-z])igg\d?[abc]?(?![a-z0-9])", re.IGNORECA
 
 _ONE_KIND = ("string", "integer", "floating", "boolean")
 """What pandas calls values that are all of one type; said of a million in an instant."""
+
+
+_MANY_CELLS = 10
 
 
 def resolve_modalities(
@@ -173,6 +177,7 @@ def check_paired(mdata: MuData, keys: list[str]) -> None:
     cells = _unique_names(mdata, keys)
     n_shared = len(reduce(pd.Index.intersection, cells.values()))
     if n_shared < mdata.n_obs:
+        _refuse_transposed(mdata, cells)
         sizes = ", ".join(f"{key!r} has {len(names)}" for key, names in cells.items())
         raise ValueError(
             f"The cells are not paired: {sizes}, and {n_shared} are in all of them; the MuData "
@@ -185,6 +190,16 @@ def check_paired(mdata: MuData, keys: list[str]) -> None:
             raise ValueError(
                 f"The cells of {key!r} stand in another order than the MuData's. Rebuild it: "
                 f"MuData({{k: mdata[k][mdata.obs_names].copy() for k in mdata.mod}})."
+            )
+
+
+def _refuse_transposed(mdata: MuData, cells: Mapping[str, pd.Index]) -> None:
+    for key, other in permutations(cells, 2):
+        if mdata.mod[key].var_names.isin(cells[other]).any():
+            raise ValueError(
+                f"The features of {key!r} are named as the cells of {other!r}, such as "
+                f"{mdata.mod[key].var_names[0]!r}: cells are its columns. Transpose it, "
+                f"mdata[{key!r}].T, before MuData(...)."
             )
 
 
@@ -230,6 +245,7 @@ def obs_field(
                     "them."
                 )
             check_categories(place.obs[obs_key], argument)
+            check_shared(place.obs[obs_key], argument)
             return MuDataCategoricalObsField(registry_key, obs_key, mod_key=key)
     columns = {str(key or "mdata"): list(place.obs.columns) for key, place in places.items()}
     raise ValueError(f"{argument}={obs_key!r} is no column of obs; there are {columns}.")
@@ -245,6 +261,15 @@ def check_categories(column: pd.Series, argument: str) -> None:
         raise ValueError(
             f"{argument}={column.name!r} holds values of the types {sorted(kinds)}: make them "
             f"text, obs[{column.name!r}].astype(str)."
+        )
+
+
+def check_shared(column: pd.Series, argument: str) -> None:
+    """Raise if each cell has a value of its own, as barcodes, totals and scores are."""
+    if len(column) >= _MANY_CELLS and column.nunique() == len(column):
+        raise ValueError(
+            f"{argument}={column.name!r} has a value of its own for each of {len(column)} cells, "
+            f"such as {list(column[:2])}: name a column that groups cells."
         )
 
 

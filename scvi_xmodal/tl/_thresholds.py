@@ -11,6 +11,7 @@ from scipy import sparse
 from scvi_xmodal._arguments import DATA, check_arguments
 from scvi_xmodal.data import layer_names
 from scvi_xmodal.metrics._blocks import slices
+from scvi_xmodal.metrics._calibration import is_probability
 from scvi_xmodal.metrics._inputs import read_counts, read_prediction
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def binarize(
     Raises
     ------
     ValueError
-        If values are missing, or ``measured`` is of other cells or peaks.
+        If values are missing or no probabilities, or ``measured`` is of other cells or peaks.
 
     Examples
     --------
@@ -68,6 +69,11 @@ def binarize(
     """
     check_arguments(locals(), measured=DATA.or_none())
     read = read_prediction(prediction, name="prediction")
+    if not is_probability(read.matrix):
+        raise ValueError(
+            f"prediction.X ranges from {read.matrix.min():.4g} to {read.matrix.max():.4g}, but "
+            "accessibility probabilities are between 0 and 1: give a translation to ATAC."
+        )
     means = read.matrix
     if measured is not None:
         counts = read_counts(measured, kind="atac", target=None, layer=layer, name="measured")

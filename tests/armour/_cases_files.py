@@ -57,6 +57,8 @@ SAVING = [
     Case("save", "number", _save(dir_path=3), "dir_path must be a path, got 3"),
     Case("save", "none", _save(dir_path=None), "dir_path must be a path, got None"),
     Case("save", "empty", _save(dir_path=""), "dir_path must be a path, got ''"),
+    Case("save", "at_home", _save(dir_path="~/m"), "dir_path='~/m': Python takes ~ for a name"),
+    Case("load", "at_home", _load("~/m"), "dir_path='~/m': Python takes ~ for a name"),
     Case("save", "file", lambda w: w.model.save(w.file("a_file"), overwrite=True), "is a file"),
     Case("save", "prefix", _save(prefix="a/b"), "prefix must be text without /"),
     Case("save", "overwrite", _save(overwrite="yes"), "overwrite must be True or False"),
@@ -166,6 +168,7 @@ def _cli(*arguments: Any) -> Any:
             "PROTEINS": _data(w, "rna", "protein"),
             "RNA": _rna(w),
             "TEXT": w.file("text.h5ad", "these are no cells"),
+            "BELOW": w.folder / "text.h5ad" / "m",
             "TABLE": w.file("table.csv", "gene,cell\n"),
         }
         given = [str(places.get(argument, argument)) for argument in arguments]
@@ -241,6 +244,11 @@ COMMANDS = [
         ("info_of_a_file", ("info", "TEXT"), "holds no model"),
         ("no_argument", ("info",), "(?i)missing argument 'model'"),
         ("out_is_a_file", ("demo", "--out", "TEXT"), "is a file; name a folder"),
+        (
+            "out_below_a_file",
+            ("train", "DATA", "-o", "BELOW"),
+            "cannot be written to: .*text.h5ad",
+        ),
         ("seed", ("demo", "--seed", "-1"), "seed"),
         ("seed_text", ("demo", "--seed", "x"), "valid integer"),
         ("mistyped", ("demo", "--fast"), "--fast"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _world import Case, World, gap, with_matrix, with_names, with_obs, with_value
+from _world import N_CELLS, Case, World, gap, with_matrix, with_names, with_obs, with_value
 
 import scvi_xmodal as xm
 
@@ -192,6 +192,36 @@ SETUP_ARGUMENTS = [
     Case("setup_mudata", "batch_list", _setup(batch_key=["batch"]), "batch_key must be text"),
     Case("setup_mudata", "no_such_label", _setup(labels_key="type"), "'type' is no column"),
     Case("setup_mudata", "labels_3", _setup(labels_key=3), "labels_key must be text.*got 3"),
+    Case(
+        "setup_mudata",
+        "batch_of_barcodes",
+        _obs(lambda w: list(w.mdata.obs_names), batch_key="column"),
+        "batch_key='column' has a value of its own for each of 60 cells, such as .'cell_0'",
+    ),
+    Case(
+        "setup_mudata",
+        "batch_of_numbers",
+        _obs(lambda w: np.linspace(0, 1, N_CELLS), batch_key="column"),
+        "a value of its own for each of 60 cells.*groups cells",
+    ),
+    Case(
+        "setup_mudata",
+        "labels_of_barcodes",
+        _obs(lambda w: list(w.mdata.obs_names), labels_key="column"),
+        "labels_key='column' has a value of its own",
+    ),
+    Case(
+        "setup_mudata",
+        "transposed",
+        _whole(lambda w: w.part("atac", rna=w.mdata["rna"].T.copy())),
+        r"features of 'rna' are named as the cells of 'atac', such as 'cell_0'.*mdata\['rna'\]\.T",
+    ),
+    Case(
+        "setup_mudata",
+        "peaks_normalised",
+        _whole(lambda w: w.part("rna", atac=with_value(w.mdata["atac"], 0.5))),
+        r"atac\.X holds 0\.5.*atac_layer='counts'",
+    ),
     Case(
         "setup_mudata",
         "batch_missing",

@@ -291,6 +291,7 @@ MARKERS = [
 
 THRESHOLDS = [
     Case("binarize", "counts", lambda w: tl.binarize(w.mdata), "prediction must be an AnnData"),
+    Case("binarize", "rna", _rna(tl.binarize), "ranges from .* give a translation to ATAC"),
     Case("binarize", "nan", _atac(tl.binarize, change=_with_nan), "holds nan"),
     Case(
         "binarize", "empty", _atac(tl.binarize, change=lambda a: a[:0].copy()), "nothing to score"

@@ -220,6 +220,27 @@ TRANSLATE = [
         )
         for name, (change, message) in QUERIES.items()
     ),
+    Case(
+        "translate",
+        "transposed",
+        _query(lambda w: w.mdata["rna"].T.copy()),
+        "query's cells are named as the model's 'rna' features, such as 'gene_0'.*adata.T",
+    ),
+    Case(
+        "translate",
+        "normalised",
+        _query(lambda w: with_value(w.mdata["rna"], 0.5)),
+        r"such as layer='counts'; what scanpy keeps in \.raw",
+    ),
+    Case(
+        "translate",
+        "names_as_indices",
+        _translate(indices=["cell_1", "cell_2"]),
+        r"dtype <U6, such as .*'cell_1'.*obs_names\.get_indexer\(names\)",
+    ),
+    Case(
+        "translate", "out_at_home", _translate(out="~/x.h5ad"), "takes ~ for a name.*Write it out"
+    ),
     Case("translate", "upper_case", _renamed(str.upper), "lack 18.*'GENE_0'.*rename them"),
     Case("translate", "versions", _renamed(lambda n: f"{n}.7"), r"lack 18.*'gene_0\.7'"),
     Case("translate", "ensembl", _renamed(lambda n: f"ENSG0{n}"), "lack 18.*align_features"),

@@ -24,7 +24,7 @@ LAYOUTS = (
 BAD = {
     "nan": (np.nan, "holds nan: replace missing values"),
     "infinite": (np.inf, "holds inf"),
-    "negative": (-2.0, "holds -2.0, a negative value.*rna_layer='counts'"),
+    "negative": (-2.0, "holds -2.0, a negative value.*layer='counts'"),
     "fraction": (1.5, "holds 1.5, which is not a whole number.*normalised or log-transformed"),
     "logarithm": (np.log1p(3), "holds 1.38629, which is not a whole number"),
 }

@@ -249,7 +249,7 @@ class TestRefusedCounts:
         [
             (_fraction, r"holds 1.25, which is not a whole number: raw counts are needed"),
             (_all_fractions, r"holds .*, which is not a whole number.*log-transformed\?"),
-            (_negative, r"holds -1.0, a negative value.*rna_layer='counts'"),
+            (_negative, r"holds -1.0, a negative value.*layer='counts'"),
             (_nan, r"holds nan: replace missing values, or drop those cells"),
             (_infinite, r"holds inf: replace missing values"),
         ],

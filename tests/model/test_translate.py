@@ -326,6 +326,24 @@ class TestBatches:
             again = model.translate(mdata, **options, indices=[5, 2])
             np.testing.assert_allclose(again.X, own.X[[5, 2]], rtol=1e-5)
 
+    def test_text_names_numbered_batches_as_files_and_command_lines_do(self, simulate, quick):
+        mdata = simulate()
+        mdata.obs["lane"] = 1 + np.arange(mdata.n_obs) % 2
+        Butterfly.setup_mudata(mdata, batch_key="lane")
+        model = Butterfly(mdata)
+        model.train(**quick)
+        way = {"source": "rna", "target": "atac"}
+        query = mdata["rna"].copy()
+        query.obs["lane"] = mdata.obs["lane"].astype(str)
+        expected = model.translate(**way).X
+        np.testing.assert_array_equal(model.translate(query, **way).X, expected)
+        np.testing.assert_array_equal(
+            model.translate(query, transform_batch="2", **way).X,
+            model.translate(query, transform_batch=2, **way).X,
+        )
+        with pytest.raises(ValueError, match=r"'3' was not among the training batches \[1, 2\]"):
+            model.translate(query, transform_batch="3", **way)
+
     def test_numbered_batches_survive_saving(self, simulate, quick, tmp_path):
         mdata = simulate(n_batches=2)
         for place in (mdata, *mdata.mod.values()):
