@@ -51,6 +51,14 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         remove(aside)
 
 
+def check_folder(path: str | Path, name: str) -> None:
+    """Raise a ``ValueError`` if a folder cannot be made because a file stands in its way."""
+    whole = Path(path).absolute()
+    there = next(place for place in (whole, *whole.parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"{name}={str(path)!r}: {str(there)!r} is a file. Name a folder.")
+
+
 @contextmanager
 def disk_errors(path: str | Path) -> Iterator[None]:
     """Turn what libraries raise when they cannot write into an error that says so.

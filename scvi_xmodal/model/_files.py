@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import scvi_xmodal
 from scvi_xmodal._arguments import check_arguments
-from scvi_xmodal._aside import disk_errors
+from scvi_xmodal._aside import check_folder, disk_errors
 from scvi_xmodal._constants import FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def written_aside(dir_path: str | Path, *, overwrite: bool) -> Iterator[Path]:
         raise ValueError(f"{str(final)!r} already exists. Choose another, or set overwrite=True.")
     if final.exists() and not final.is_dir():
         raise ValueError(f"{str(final)!r} is a file. Choose the name of a folder.")
+    check_folder(final.parent, "dir_path")
     with disk_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))

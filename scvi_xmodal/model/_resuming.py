@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
+from scvi_xmodal._aside import check_folder
 from scvi_xmodal.data import Split
 from scvi_xmodal.train import (
     CHECKPOINT,
@@ -56,6 +57,8 @@ class Run:
     def __init__(self, directory: str | Path | None, *, resume: bool):
         if resume and directory is None:
             raise ValueError("resume=True needs the checkpoint_dir= to resume from.")
+        if directory is not None:
+            check_folder(directory, "checkpoint_dir")
         self.path = None if directory is None else Path(directory) / CHECKPOINT
         self._file: CheckpointFile | None = None
         self._epoch: dict[str, Any] | None = None

@@ -57,6 +57,12 @@ SAVING = [
     Case("save", "number", _save(dir_path=3), "dir_path must be a path, got 3"),
     Case("save", "none", _save(dir_path=None), "dir_path must be a path, got None"),
     Case("save", "empty", _save(dir_path=""), "dir_path must be a path, got ''"),
+    Case(
+        "save",
+        "below_a_file",
+        lambda w: w.model.save(w.file("no_folder.txt") / "m"),
+        "no_folder.txt' is a file. Name a folder",
+    ),
     Case("save", "at_home", _save(dir_path="~/m"), "dir_path='~/m': Python takes ~ for a name"),
     Case("load", "at_home", _load("~/m"), "dir_path='~/m': Python takes ~ for a name"),
     Case("save", "file", lambda w: w.model.save(w.file("a_file"), overwrite=True), "is a file"),

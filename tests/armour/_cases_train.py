@@ -130,6 +130,12 @@ TRAIN = [
     Case("train", "progress", _train(enable_progress_bar="no"), "must be True or False"),
     Case("train", "resume", _train(resume=True), "needs the checkpoint_dir="),
     Case("train", "resume_text", _train(resume="last"), "resume must be True or False"),
+    Case(
+        "train",
+        "checkpoint_file",
+        lambda w: _train(checkpoint_dir=w.file("ckpt.txt"))(w),
+        "checkpoint_dir='.*ckpt.txt': '.*ckpt.txt' is a file. Name a folder",
+    ),
     Case("train", "checkpoint", _train(checkpoint_dir=3), "checkpoint_dir must be a path"),
     Case(
         "train",
