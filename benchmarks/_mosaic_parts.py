@@ -88,7 +88,7 @@ def wnn(
 
     if data_dir is None:
         raise SystemExit("Say where the data lie: --data-dir FOLDER, or SCVI_XMODAL_DATA.")
-    with mudata.set_options(pull_on_update=False):
+    with own_columns_only():
         mdata = mudata.read_h5mu(data_dir / "citeseq_pbmc_wnn_mosaic.h5mu")
     has = {key: mdata.obs_names.isin(mdata[key].obs_names) for key in mdata.mod}
     rng = np.random.default_rng((0, seed))

@@ -15,6 +15,7 @@ import pandas as pd
 
 import scvi_xmodal as xm
 from benchmarks._machine import describe
+from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -133,7 +134,7 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _read(path: Path) -> AnnData:
-    with mudata.set_options(pull_on_update=False):
+    with own_columns_only():
         return mudata.read_h5mu(path)["atac"]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scvi_xmodal._commands._cells import write_cells
 from scvi_xmodal._commands._common import check_writable, find_model, paired, quiet, say
 from scvi_xmodal._commands._describe import describe_model
+from scvi_xmodal._layers import layer_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ def _layers(mdata: MuData, layer: str | None) -> dict[str, str]:
         return {}
     found = {key: layer for key, adata in mdata.mod.items() if layer in adata.layers}
     if not found:
-        there = sorted({name for adata in mdata.mod.values() for name in adata.layers})
+        there = sorted({name for adata in mdata.mod.values() for name in layer_names(adata)})
         raise ValueError(f"No modality has the layer {layer!r}; there are {there}.")
     return found
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._fields import (
         CountsField,
         MuDataCountsField,
-        layer_names,
     )
     from scvi_xmodal.data._genes import read_genes
     from scvi_xmodal.data._matching import check_unique, match_features, match_most_features
@@ -41,7 +40,6 @@ _HOME = {
     "CountsField": "_fields",
     "MuDataCountsField": "_fields",
     "layer_name": "_counts",
-    "layer_names": "_fields",
     "read_genes": "_genes",
     "check_unique": "_matching",
     "match_features": "_matching",
@@ -86,7 +84,6 @@ __all__ = [
     "find_modalities",
     "kind_of",
     "layer_name",
-    "layer_names",
     "match_features",
     "match_most_features",
     "open_backed",

@@ -10,6 +10,7 @@ from scipy import sparse
 from scvi import settings
 from scvi.data.fields import LayerField, MuDataWrapper
 
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.data._matching import check_unique, match_features
 from scvi_xmodal.data._peaks import parse_peaks
@@ -91,11 +92,6 @@ class CountsField(LayerField):
 
 MuDataCountsField = MuDataWrapper(CountsField)
 MuDataCountsField.__module__ = __name__  # so that models can be pickled
-
-
-def layer_names(adata: AnnData) -> list[str]:
-    """Return the names of the layers; anndata 0.13 counts ``X`` among them, named ``None``."""
-    return [name for name in adata.layers if name is not None]
 
 
 def chromosomes_of(adata: AnnData) -> NDArray[np.object_] | None:

@@ -10,9 +10,9 @@ import pandas as pd
 from mudata import MuData
 
 from scvi_xmodal._arguments import shown
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts, layer_name
-from scvi_xmodal.data._fields import layer_names
 from scvi_xmodal.data._matching import check_unique, match_features
 from scvi_xmodal.data._measured import rows_of_modality
 from scvi_xmodal.data._modalities import find_modalities, kind_of

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scipy import sparse
 
 from scvi_xmodal._constants import KINDS, UNS_KEY
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, check_unique, find_modalities
 from scvi_xmodal.metrics._blocks import as_matrix, check_finite
 from scvi_xmodal.metrics._matching import Measured, Prediction
@@ -152,7 +153,7 @@ def _pick_layer(adata: AnnData, layer: str | None, place: str) -> tuple[Any, str
             raise ValueError(f"{place}.X is empty: name the layer of the counts, layer=.")
         return adata.X, f"{place}.X"
     if layer not in adata.layers:
-        raise ValueError(f"{place} has no layer {layer!r}; it has {list(adata.layers)}.")
+        raise ValueError(f"{place} has no layer {layer!r}; it has {layer_names(adata)}.")
     return adata.layers[layer], f"{place}.layers[{layer!r}]"
 
 

@@ -12,6 +12,7 @@ import torch
 from scvi import settings
 
 from scvi_xmodal._arguments import ABOVE_ZERO, COUNT, POSITIVE, check_arguments, check_keywords
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import (
     RowReader,
     Split,
@@ -215,7 +216,7 @@ def _rna_and_protein(mdata: MuData) -> tuple[str, str]:
 def _matrix(adata: Any, key: str, layer: str | None) -> Any:
     name = layer_name(key, layer)
     if layer is not None and layer not in adata.layers:
-        raise ValueError(f"{name} does not exist; there are {list(adata.layers)}.")
+        raise ValueError(f"{name} does not exist; there are {layer_names(adata)}.")
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         raise ValueError(f"{name} is empty: counts are needed.")

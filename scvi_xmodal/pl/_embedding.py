@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts
 from scvi_xmodal.metrics import principal_components
 from scvi_xmodal.pp import clr, fit_tfidf, tfidf
@@ -74,7 +75,7 @@ def embed(
             f"{_FEWEST_CELLS}. Put coordinates into obsm['X_{basis}'] to draw fewer."
         )
     if layer is not None and layer not in adata.layers:
-        raise ValueError(f"{name} has no layer {layer!r}; it has {list(adata.layers)}.")
+        raise ValueError(f"{name} has no layer {layer!r}; it has {layer_names(adata)}.")
     values = adata.X if layer is None else adata.layers[layer]
     if kind is not None:
         check_counts(values, name=f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._embedding import BASIS_NAMES, embed
 from scvi_xmodal.pl._umap import point_area
@@ -86,7 +87,7 @@ def marker(
             f"The prediction has no feature {absent[0]!r}." if absent else "No feature is named."
         )
     if layer is not None and layer not in prediction.layers:
-        raise ValueError(f"There is no layer {layer!r}; there are {list(prediction.layers)}.")
+        raise ValueError(f"There is no layer {layer!r}; there are {layer_names(prediction)}.")
     xy = _places(prediction, embedding, basis, seed)
     values = prediction.X if layer is None else prediction.layers[layer]
     values = values[:, prediction.var_names.get_indexer(names)]

@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._layers import layer_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def align_features(
         X=None if taken.X is None else _spread(taken.X, found),
         obs=taken.obs,
         var=table.copy() if len(table.columns) else _spread_var(taken.var, found, table.index),
-        layers={key: _spread(layer, found) for key, layer in taken.layers.items()},
+        layers={key: _spread(taken.layers[key], found) for key in layer_names(taken)},
         obsm=dict(taken.obsm),
         obsp=dict(taken.obsp),
         uns=taken.uns,

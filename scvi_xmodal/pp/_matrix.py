@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._layers import layer_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,7 +32,7 @@ def counts_of(adata: AnnData, layer: str | None, *, name: str) -> Any:
         return adata.X
     if layer not in adata.layers:
         raise ValueError(
-            f"{name}.layers[{layer!r}] does not exist; the layers are {list(adata.layers)}."
+            f"{name}.layers[{layer!r}] does not exist; the layers are {layer_names(adata)}."
         )
     return adata.layers[layer]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scvi_xmodal.data import Query, RowReader, TranslationWriter, layer_names, translation
+from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import Query, RowReader, TranslationWriter, translation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

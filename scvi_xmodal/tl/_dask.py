@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
-from scvi_xmodal.data import TranslationWriter, layer_names, open_backed
+from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import TranslationWriter, open_backed
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import UNS_KEY
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, kind_of
 from scvi_xmodal.metrics._inputs import find_kind
 from scvi_xmodal.tl._joint import _joined
@@ -133,7 +134,7 @@ def _check(
 
 def _measured(measured: AnnData, layer: str | None, kind: Kind) -> AnnData:
     if layer is not None and layer not in measured.layers:
-        raise ValueError(f"measured has no layer {layer!r}; it has {list(measured.layers)}.")
+        raise ValueError(f"measured has no layer {layer!r}; it has {layer_names(measured)}.")
     counts = measured.X if layer is None else measured.layers[layer]
     check_counts(counts, name="measured.X" if layer is None else f"measured.layers[{layer!r}]")
     return AnnData(

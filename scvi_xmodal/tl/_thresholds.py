@@ -9,7 +9,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from scvi_xmodal._arguments import DATA, check_arguments
-from scvi_xmodal.data import layer_names
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.metrics._blocks import slices
 from scvi_xmodal.metrics._calibration import is_probability
 from scvi_xmodal.metrics._inputs import read_counts, read_prediction

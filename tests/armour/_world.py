@@ -16,7 +16,8 @@ from anndata import AnnData
 from mudata import MuData
 
 import scvi_xmodal as xm
-from scvi_xmodal.data import Split, layer_names
+from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable

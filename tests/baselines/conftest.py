@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +9,14 @@ from anndata import AnnData
 from mudata import MuData
 from scipy import sparse
 
+from scvi_xmodal.datasets._mudata import own_columns_only
+
 N_CELLS, N_TRAIN = 70, 50
 
 
 @pytest.fixture(autouse=True)
 def _mudata_rules():
-    with mudata.set_options(pull_on_update=False):
+    with own_columns_only():
         yield
 
 

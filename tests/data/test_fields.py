@@ -11,7 +11,8 @@ from anndata import AnnData
 from scipy import sparse
 from scvi.data import AnnDataManager
 
-from scvi_xmodal.data import CountsField, layer_name, layer_names
+from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import CountsField, layer_name
 from scvi_xmodal.data._fields import chromosomes_of
 
 LAYOUTS = ("csr_array", "csc_array", "csc_matrix", "dense", "h5ad_csr", "h5ad_dense")
@@ -68,7 +69,7 @@ class TestRegister:
         matrix = as_layout(values, layout)
         adata = AnnData(matrix)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             _field("rna").register_field(adata)
         assert type(adata.X) is type(AnnData(matrix).X)
         kept = adata.X[:]

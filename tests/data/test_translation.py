@@ -6,7 +6,8 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from scvi_xmodal.data import layer_names, translation, translation_record
+from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import translation, translation_record
 
 RECORD = {"source": "atac", "target": "rna", "target_kind": "rna", "model": "Some"}
 

@@ -10,7 +10,8 @@ import pytest
 import scvi
 
 import scvi_xmodal as xm
-from scvi_xmodal.data import Split, layer_names
+from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import Split
 from scvi_xmodal.model import Butterfly
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from anndata import AnnData
 from mudata import MuData, read_h5mu
 from scipy import sparse
 
-from scvi_xmodal.data import layer_names
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.model import Butterfly
 
 OTHER = {"rna": "atac", "atac": "rna"}

@@ -11,7 +11,7 @@ from mudata import MuData
 from scipy.special import logit
 from scipy.stats import nbinom
 
-from scvi_xmodal.data import layer_names
+from scvi_xmodal._layers import layer_names
 from scvi_xmodal.model import Butterfly
 
 

@@ -106,7 +106,7 @@ def test_a_label_with_one_cell_on_a_side_warns():
         pairs = unpaired(rna, atac, "cell_type")
     assert (pairs.rows["rna"] == 20).sum() > 1
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # one cell on both sides is one pair
+        warnings.simplefilter("error", UserWarning)  # one cell on both sides is one pair
         unpaired(_cells("r", B=20, T=1), _cells("a", B=20, T=1), "cell_type")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import mudata
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 from mudata import MuData
 from scipy import sparse
+
+from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ def fingerprint(data: AnnData | MuData) -> str:
 
 
 def make_mdata(modalities: dict[str, AnnData]) -> MuData:
-    with mudata.set_options(pull_on_update=False):
+    with own_columns_only():
         return MuData(modalities)
 
 

@@ -13,6 +13,7 @@ from mudata import MuData
 from scipy import sparse
 
 from scvi_xmodal import pp
+from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def test_peaks_without_coordinates_are_refused_or_kept() -> None:
 def test_mudata_is_annotated_in_its_atac(mdata: MuData, digest: Callable[[Any], str]) -> None:
     before = digest(mdata)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         result = pp.annotate_peaks(mdata)
     assert isinstance(result, MuData)
     assert list(result["atac"].var) == ["chrom", "start", "end"]
@@ -116,7 +117,7 @@ def test_files_are_read(mdata: MuData, tmp_path: Path) -> None:
     mdata["atac"].write_h5ad(tmp_path / "atac.h5ad")
     mdata.write_h5mu(tmp_path / "all.h5mu")
     backed = anndata.read_h5ad(tmp_path / "atac.h5ad", backed="r")
-    with mudata.set_options(pull_on_update=False):
+    with own_columns_only():
         backed_mdata = mudata.read_h5mu(tmp_path / "all.h5mu", backed="r")
     for result in (pp.annotate_peaks(backed), pp.annotate_peaks(backed_mdata)["atac"]):
         assert not result.isbacked

@@ -73,7 +73,7 @@ def test_leiden_holds_out_whole_types(
     adata, types = blobs
     before = adata.X.copy()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         split = pp.split(adata, by="cluster", n_folds=3, fold=0)
     assert np.unique(types[split.validation]).size == np.unique(types[split.test]).size == 1
     assert split.validation.size >= split.test.size

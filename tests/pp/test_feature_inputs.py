@@ -13,6 +13,7 @@ from mudata import MuData
 from scipy import sparse
 
 from scvi_xmodal import pp
+from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ def test_files_are_read(mdata: MuData, tmp_path: Path) -> None:
     expected = pp.select_features(mdata, **options)
     mdata["rna"].X = dense(mdata["rna"])  # dense on disk
     mdata.write_h5mu(tmp_path / "all.h5mu")
-    with mudata.set_options(pull_on_update=False):
+    with own_columns_only():
         backed = mudata.read_h5mu(tmp_path / "all.h5mu", backed="r")
     result = pp.select_features(backed, **options)
     assert names(result) == names(expected)
@@ -65,11 +66,11 @@ def test_files_are_read(mdata: MuData, tmp_path: Path) -> None:
 def test_a_gene_and_a_protein_may_share_a_name(mdata: MuData) -> None:
     shared = mdata["protein"].copy()
     shared.var_names = [f"gene{i}" for i in range(5)]
-    with mudata.set_options(pull_on_update=False), warnings.catch_warnings():
+    with own_columns_only(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         citeseq = MuData({"rna": mdata["rna"], "protein": shared})
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         result = pp.select_features(citeseq, n_top_genes=8)
     expected = pp.select_features(mdata["rna"], n_top_genes=8)
     assert names(result)["rna"] == expected.var_names.tolist()

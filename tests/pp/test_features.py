@@ -110,7 +110,7 @@ def test_result_is_a_copy_with_the_counts_in_old_order(
     mdata.uns["note"] = 1
     before = digest(mdata)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         result = pp.select_features(mdata, n_top_genes=10, indices=np.arange(20))
     assert digest(mdata) == before
     assert result["rna"].n_vars == 10
@@ -186,6 +186,6 @@ def test_empty_cells_are_no_trouble(mdata: MuData) -> None:
     values[:4] = 0
     mdata["rna"].X = sparse.csr_matrix(values)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         result = pp.select_features(mdata, n_top_genes=9)
     assert result["rna"].n_vars == 9

@@ -86,7 +86,7 @@ def test_peaks_are_lifted_or_counted(chain: Path, digest: Callable[[Any], str]) 
 def test_the_allowed_change_of_length(chain: Path) -> None:
     adata = peaks(["chr1:10-20", "chr1:480-580"])
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         result = pp.liftover(adata, chain, max_resize=0.4)
     assert result.var_names.tolist() == ["chr1:10-20", "chr1:580-640"]
     with pytest.warns(UserWarning, match="1 of 2"):

@@ -22,6 +22,7 @@ def _translated(kind, values, **layers):
     )
 
 
+@pytest.mark.filterwarnings("ignore:Some cells have zero counts")
 def test_rna_is_on_the_scale_that_scanpy_computes(rng, tmp_path):
     mean = rng.gamma(1.0, size=(5, 7)).astype(np.float32)
     mean[2] = 0

@@ -102,7 +102,7 @@ def test_groups_of_one_side_are_named_and_nothing_changes(rna, measured):
         found = pseudobulk_concordance(rna, part, groupby="cell_type")
     assert list(found.table.index) == ["all cells", "NK", "T"]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         pseudobulk_concordance(rna, measured, groupby="cell_type")
     np.testing.assert_array_equal(rna.X, before)
     assert (measured.X != counts).nnz == 0
