@@ -247,8 +247,16 @@ def with_value(adata: AnnData, value: Any, *, dense: bool = False) -> AnnData:
 def with_matrix(adata: AnnData, matrix: Any) -> AnnData:
     """Return a copy with another matrix, whatever AnnData thinks of it."""
     changed = adata.copy()
-    changed._X = matrix
+    put_matrix(changed, matrix)
     return changed
+
+
+def put_matrix(adata: AnnData, matrix: Any) -> None:
+    """Make a matrix ``X`` without AnnData's checks; since 0.13 it stands among the layers."""
+    if "_X" in vars(adata):
+        adata._X = matrix
+    else:
+        adata._layers[None] = matrix
 
 
 def with_names(adata: AnnData, names: Any, *, axis: str = "var") -> AnnData:

@@ -33,7 +33,7 @@ EXEMPT = {
             *("data.MuDataCountsField", "data.PairedDataSplitter", "data.PairedDataset"),
             *("data.ReaderBlocks", "data.RedrawnPairs", "data.RowReader", "data.StoredRows"),
             *("data.check_counts", "data.check_unique", "data.find_modalities", "data.kind_of"),
-            *("data.layer_name", "data.layer_names", "data.match_features"),
+            *("data.layer_name", "data.match_features"),
             *("data.match_most_features", "data.paired_loader", "data.pick_modality"),
             *("data.read_genes", "data.read_query", "data.rows_of_modality", "data.translation"),
             "data.translation_record",

@@ -9,7 +9,7 @@ from contextlib import suppress
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from _world import World, digest
+from _world import World, digest, put_matrix
 from anndata import AnnData
 from hypothesis import HealthCheck, given, settings
 from mudata import MuData
@@ -63,7 +63,7 @@ def modalities(draw, kind: str = "rna", n_cells: int | None = None) -> AnnData:
         values[:, rng.integers(n_vars)] *= draw(st.integers(0, 1))
     fmt = draw(st.sampled_from(FORMATS))
     adata = AnnData(np.zeros((n_cells, n_vars), dtype=np.float32))
-    adata._X = _matrix(values, fmt, draw(st.sampled_from(DTYPES)))
+    put_matrix(adata, _matrix(values, fmt, draw(st.sampled_from(DTYPES))))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         adata.var_names = draw(_names(kind, n_vars))
@@ -221,7 +221,7 @@ def test_queries(model, data):
     )
     query = AnnData(np.zeros(values.shape, dtype=np.float32))
     fmt, dtype = data.draw(st.sampled_from(FORMATS)), data.draw(st.sampled_from(DTYPES))
-    query._X = _matrix(values, fmt, dtype)
+    put_matrix(query, _matrix(values, fmt, dtype))
     query.var_names = [change(name) for name in order]
     made = _works_or_says_why(model.translate, query, source="rna", target="atac")
     if change is str and len(order) == 18 and n_cells and (dtype != "float16"):
