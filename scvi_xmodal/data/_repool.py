@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from scvi_xmodal._callers import level_of_user
 from scvi_xmodal.data._coordinates import as_frame
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class PeakPool:
         """Tell the caller of the package what was covered, unless all was and all is used."""
         report = self.report
         if report.n_covered < report.n_target or report.n_used < report.n_source:
-            warnings.warn(self.describe(), UserWarning, stacklevel=_level_of_user())
+            warnings.warn(self.describe(), UserWarning, stacklevel=level_of_user())
 
 
 def pool_peaks(source: Peaks, target: Peaks) -> PeakPool:
@@ -177,14 +177,3 @@ def _describe_strangers(source: Peaks, target: Peaks, other_chromosomes: bool) -
         f"{message} target peaks. Are they of another genome assembly? pp.liftover(adata, chain) "
         "moves them."
     )
-
-
-def _level_of_user() -> int:
-    """Return the stack level of the first caller outside the package, as ``warn`` counts it."""
-    frame, level = sys._getframe(1), 0
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level + 1
-
-
-_PACKAGE = f"{__name__.partition('.')[0]}."

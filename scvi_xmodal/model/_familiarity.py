@@ -91,6 +91,9 @@ class FamiliarityReference:
         """Return the columns of :meth:`TrustMixin.familiarity` for cells."""
         parts = np.stack([_distance(self.latent, cells.latent), _misfit(cells, self.depth_trend)])
         strange = _strangeness(parts, self.centre, self.spread)
+        # a cell without a count is encoded as an average one, and that would look familiar
+        is_empty = cells.total <= 0
+        parts[:, is_empty], strange[is_empty] = np.inf, self.strangeness[-1] + 1
         return {
             "familiarity": _rank(strange, self.strangeness),
             "familiarity_latent": _rank(parts[0], self.distance),

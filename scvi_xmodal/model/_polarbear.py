@@ -248,7 +248,9 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
         self._check_decoded_batch(target, transform_batch)
         if n_samples is not None:
             check_n_samples(n_samples)
-            options |= {"n_samples": n_samples, "network": {"n_samples": int(n_samples)}}
+            options |= {"network": {"n_samples": int(n_samples)}}
+            if options.get("quantiles") is not None:
+                options["n_samples"] = n_samples
             n_values = spec.n_features * int(n_samples)
             batch_size = batch_size or max(1, _SAMPLED_VALUES // max(n_values, 1))
         return super().translate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from lightning.pytorch.utilities import move_data_to_device
 from tqdm import tqdm
 
 from scvi_xmodal._arguments import shown
+from scvi_xmodal._callers import level_of_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,6 +117,22 @@ def given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
             f"{totals.shape}."
         )
     return totals
+
+
+def count_empty(rows: Any) -> int:
+    """Return how many rows hold no count; of several modalities each row has one."""
+    return 0 if isinstance(rows, dict) else int((rows.row_sums() == 0).sum())
+
+
+def warn_of_empty(n_empty: int, request: Request) -> None:
+    if n_empty:
+        warnings.warn(
+            f"{n_empty} of {request.query.n_obs} cells have no count in {request.source!r}: their "
+            "translation is that of an average cell and says nothing of them. Leave them out, "
+            "such as by scanpy.pp.filter_cells(query, min_counts=1).",
+            UserWarning,
+            stacklevel=level_of_user(),
+        )
 
 
 def with_depth(obs: pd.DataFrame, predicted: NDArray[np.float32] | None) -> pd.DataFrame:

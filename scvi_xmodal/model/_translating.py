@@ -18,15 +18,16 @@ from scvi_xmodal.data import (
     translation,
     translation_record,
 )
-from scvi_xmodal.model._intervals import N_SAMPLES
 from scvi_xmodal.model._latents import LatentMixin
 from scvi_xmodal.model._request import (
     Request,
     check_batch_size,
     chosen_columns,
+    count_empty,
     given_totals,
     stacked,
     to_device,
+    warn_of_empty,
     with_depth,
 )
 from scvi_xmodal.model._several import one_or_several
@@ -78,7 +79,7 @@ class TranslatingMixin(LatentMixin):
         batch_size: int | None = None,
         repool: bool = False,
         quantiles: Sequence[float] | None = None,
-        n_samples: int = N_SAMPLES,
+        n_samples: int | None = None,
         out: str | Path | None = None,
         enable_progress_bar: bool = False,
         network: Mapping[str, Any] | None = None,
@@ -127,8 +128,8 @@ class TranslatingMixin(LatentMixin):
             calibrated on the validation cells. A peak is open or not, so there they are of the
             probability, over the latent only, and not calibrated.
         n_samples
-            Latent samples that quantiles are computed from. They are drawn with scvi's seed and
-            shared by all cells.
+            Latent samples that quantiles are computed from, by default 20. They are drawn with
+            scvi's seed and shared by all cells.
         out
             Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that
             memory does not grow with the number of cells.
@@ -219,6 +220,7 @@ class TranslatingMixin(LatentMixin):
         positions = spec.position[request.columns]
         in_order = np.array_equal(positions, np.arange(spec.n_features))
         position = None if in_order else torch.from_numpy(positions).to(device)
+        n_empty = 0
         for rows in request.row_blocks():
             counts = to_device(request.query.reader.sparse_rows(rows), device)
             total = None
@@ -246,7 +248,9 @@ class TranslatingMixin(LatentMixin):
                 block |= self._quantile_layers(request, counts, positions, given)
             if total is not None and request.depth == "predicted":
                 block["predicted_depth"] = total.cpu().numpy()
+            n_empty += count_empty(counts)
             yield block
+        warn_of_empty(n_empty, request)
 
     def _quantile_layers(
         self,

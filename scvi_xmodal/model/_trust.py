@@ -20,6 +20,7 @@ from scvi_xmodal.model._held_out import (
 )
 from scvi_xmodal.model._interval_fit import fit_intervals
 from scvi_xmodal.model._intervals import (
+    N_SAMPLES,
     Interval,
     check_n_samples,
     checked_levels,
@@ -86,10 +87,16 @@ class TrustMixin:
         return found
 
     def _interval(
-        self, path: tuple[Any, str], quantiles: Any, n_samples: int, depth: str
+        self, path: tuple[Any, str], quantiles: Any, n_samples: int | None, depth: str
     ) -> Interval | None:
         """Return what quantiles are computed from; ``None`` where none are asked for."""
-        check_n_samples(n_samples)
+        if n_samples is not None:
+            check_n_samples(n_samples)
+        if quantiles is None and n_samples is not None:
+            raise ValueError(
+                f"n_samples={n_samples} says how quantiles are computed, but none are asked for: "
+                "add quantiles=(0.05, 0.95), or leave it out."
+            )
         if quantiles is None:
             return None
         levels, (source, target) = checked_levels(quantiles), path
@@ -108,7 +115,7 @@ class TrustMixin:
                 "validation cells, of which the model had fewer than 10 that were measured in "
                 "both, or it was saved by an older version. Train it with a split that has some."
             )
-        noise = latent_noise(n_samples, self.module.n_latent, seed=settings.seed or 0)
+        noise = latent_noise(n_samples or N_SAMPLES, self.module.n_latent, seed=settings.seed or 0)
         # only of counts is the predicted depth calibrated by itself
         calibration = saved.get("predicted" if depth == "predicted" else "own", saved.get("own"))
         return Interval(
@@ -160,7 +167,8 @@ class TrustMixin:
         One row for each cell: ``familiarity``, the share of validation cells that are at least as
         strange, above 0 and at most 1, so that cells below .05 are stranger than 95 % of them;
         ``familiarity_latent`` and ``familiarity_reconstruction``, the same by either part; and
-        ``strangeness``, which has no upper end and so tells strange from stranger.
+        ``strangeness``, which has no upper end and so tells strange from stranger. Cells without
+        a count rank below every validation cell.
 
         Raises
         ------

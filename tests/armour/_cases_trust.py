@@ -149,6 +149,9 @@ QUANTILES = [
             "missing": (None, 0.95),
         }.items()
     ),
+    Case(
+        "translate", "n_samples_without", _quantiles(None, n_samples=9), "n_samples=9.*quantiles="
+    ),
     *(
         Case(
             "translate",
@@ -156,7 +159,7 @@ QUANTILES = [
             _quantiles(quantiles, n_samples=value),
             f"n_samples must be a whole number above 1, got {value!r}",
         )
-        for value in (0, 1, -3, "20", None, True)
+        for value in (0, 1, -3, "20", True)
         for quantiles in ((0.05, 0.95), None)
     ),
     Case(

@@ -158,6 +158,7 @@ def test_peaks_open_in_no_cell_and_in_all(kind, rng):
     assert np.isnan(model.trust_scores("rna", "atac")["validation_auroc"].iloc[:10]).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*have no count")
 def test_one_gene_and_one_peak(kind, rng):
     mdata = _usual(rng, n_genes=1, n_peaks=1)
     _check_finite(_train(kind, mdata), mdata)

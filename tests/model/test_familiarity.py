@@ -90,6 +90,15 @@ def test_one_row_for_each_cell(with_protein):
         assert found.shape == (2, 4)
 
 
+def test_cells_without_a_count_are_familiar_to_none(trained):
+    empty = trained.original["rna"].copy()
+    empty.X = empty.X * 0
+    found = trained.model.familiarity(empty, source="rna", indices=[0, 1])
+    n_validation = len(trained.split.validation)
+    assert (found["familiarity"] == 1 / (n_validation + 1)).all()
+    assert np.isfinite(found["strangeness"]).all()
+
+
 def test_foreign_cells_rank_below_the_test_cells(trained, rng):
     known = trained.original["rna"]
     foreign = known.copy()

@@ -324,6 +324,7 @@ class TestRefusals:
 
 
 @pytest.mark.filterwarnings("ignore:.*have no counts at all")
+@pytest.mark.filterwarnings("ignore:.*have no count")
 def test_one_gene_one_chromosome_empty_cells(simulate):
     mdata = simulate(n_genes=1, n_chromosomes=1)
     for part in mdata.mod.values():

@@ -297,6 +297,7 @@ def test_latent_distribution(trained):
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*have no count")
 def test_cells_without_counts_give_numbers(trained):
     query = trained.original["rna"][:4].copy()
     query.X = sparse.csr_matrix(query.shape, dtype=np.float32)

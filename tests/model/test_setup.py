@@ -199,6 +199,7 @@ class TestUntouched:
 
 
 class TestWarned:
+    @pytest.mark.filterwarnings("ignore:.*have no count")
     def test_cells_and_features_without_counts_keep_working(self, mdata, quick):
         for key in ("rna", "atac"):
             x = mdata[key].X.toarray()

@@ -135,6 +135,17 @@ class TestContract:
 
 
 class TestFeatures:
+    def test_cells_without_a_count_are_told_of(self, trained, tmp_path, recwarn):
+        query = trained.original["rna"].copy()
+        trained.model.translate(query, source="rna", target="atac")
+        assert not [w for w in recwarn if "no count" in str(w.message)]
+        query.X[[2, 5]] = 0
+        for out in (None, tmp_path / "out.h5ad"):
+            options = {"source": "rna", "target": "atac", "batch_size": 4, "out": out}
+            with pytest.warns(UserWarning, match="2 of .* cells have no count in 'rna'") as caught:
+                trained.model.translate(query, **options)
+            assert caught[-1].filename == __file__
+
     def test_some_features_in_the_order_asked_for(self, trained):
         options = {"source": "atac", "target": "rna"}
         every = trained.model.translate(**options)
