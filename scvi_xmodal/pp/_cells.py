@@ -40,7 +40,7 @@ def check_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
 
 def rows_in_modality(mdata: MuData, key: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a modality's own rows, ascending, of those cells that were measured in it."""
-    own = np.asarray(mdata.obsmap[key], dtype=np.int64)[rows]  # counts from 1; 0 is absent
+    own = np.ravel(mdata.obsmap[key]).astype(np.int64)[rows]  # counts from 1; 0 is absent
     return np.sort(own[own > 0]) - 1
 
 

@@ -37,7 +37,7 @@ def copy_features(
     mask = np.ones(data.n_vars, dtype=bool)
     for key, kept in keep.items():
         check_current(data, str(key), axis="var")
-        position = np.asarray(data.varmap[key], dtype=np.int64)  # counts from 1; 0 is elsewhere
+        position = np.ravel(data.varmap[key]).astype(np.int64)  # counts from 1; 0 is elsewhere
         mask[position > 0] = kept[position[position > 0] - 1]
     view = data[:, mask]
     with own_columns_only(), warnings.catch_warnings():

@@ -77,7 +77,7 @@ def filter_cells_by_genes(
     n_genes = _count_genes(counts)
     keep = (n_genes >= min_genes) & (n_genes <= max_genes)
     if key is not None:
-        own = np.asarray(data.obsmap[key], dtype=np.int64)  # counts from 1; 0 is absent
+        own = np.ravel(data.obsmap[key]).astype(np.int64)  # counts from 1; 0 is absent
         keep = np.concatenate([[True], keep])[own]
     if not keep.any():
         raise ValueError(

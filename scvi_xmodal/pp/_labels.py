@@ -82,7 +82,7 @@ def _in_modalities(mdata: MuData, key: str) -> Iterator[pd.Series]:
     for name, adata in mdata.mod.items():
         own = column if prefix == name and column in adata.obs else key
         if own in adata.obs:
-            row = np.asarray(mdata.obsmap[name], dtype=np.int64) - 1  # -1: not measured in it
+            row = np.ravel(mdata.obsmap[name]).astype(np.int64) - 1  # -1: not measured in it
             yield _as_text(adata.obs[own]).reindex(row).reset_index(drop=True)
         elif f"{name}:{key}" in mdata.obs:
             yield _as_text(mdata.obs[f"{name}:{key}"])

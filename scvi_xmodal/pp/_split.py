@@ -165,7 +165,7 @@ def _clusters(data: AnnData | MuData, layer: str | None, seed: int) -> pd.Series
     check_counts(matrix, name=key or "adata")
     rows = np.arange(data.n_obs)
     if isinstance(data, MuData):
-        rows = np.asarray(data.obsmap[key], dtype=np.int64) - 1
+        rows = np.ravel(data.obsmap[key]).astype(np.int64) - 1
         if (rows < 0).any():
             raise ValueError(
                 f"{int((rows < 0).sum())} cells were not measured in {key!r}: by='cluster' needs "
