@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scvi_xmodal._aside import check_folder
 from scvi_xmodal._demo_report import report
 
 if TYPE_CHECKING:
@@ -215,8 +216,7 @@ def _say(step: str, text: str) -> None:
 @contextmanager
 def _folder(out: str | Path) -> Iterator[Path]:
     """Yield a folder beside the final one, whose files move there once all are written."""
-    if Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"out={str(out)!r} is a file; name a folder.")
+    check_folder(out, "out")
     from scvi_xmodal.model._files import written_aside
 
     with ExitStack() as stack:

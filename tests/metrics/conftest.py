@@ -53,7 +53,7 @@ def make_experiment(kind: str, n_cells: int = 90, n_features: int = 40) -> Exper
     return Experiment(kind, cells[:n_cells].copy(), cells[n_cells:].copy(), prediction)
 
 
-_RANGE = {"rna": (0, None), "atac": (0, 1), "protein": (None, None)}
+_RANGE = {"rna": (0, None), "atac": (0, 1), "protein": (-np.inf, np.inf)}
 
 
 @pytest.fixture(params=["rna", "atac", "protein"])
