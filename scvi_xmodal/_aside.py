@@ -56,7 +56,8 @@ def check_folder(path: str | Path, name: str) -> None:
     whole = Path(path).absolute()
     there = next(place for place in (whole, *whole.parents) if place.exists())
     if not there.is_dir():
-        raise ValueError(f"{name}={str(path)!r}: {str(there)!r} is a file. Name a folder.")
+        where = "" if there == whole else f": {str(there)!r}"
+        raise ValueError(f"{name}={str(path)!r}{where} is a file; name a folder.")
 
 
 @contextmanager

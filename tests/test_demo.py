@@ -100,7 +100,7 @@ def test_failure_leaves_an_earlier_demo_alone(tmp_path, monkeypatch):
 
 def test_a_file_or_an_impossible_folder_is_refused_before_work(tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ValueError, match="out=.*taken' is a file. Name a folder"):
+    with pytest.raises(ValueError, match="taken' is a file; name a folder"):
         _demo.run_demo(tmp_path / "taken")
     with pytest.raises(ValueError, match="out=.*taken/demo': .*taken' is a file"):
         _demo.run_demo(tmp_path / "taken" / "demo")

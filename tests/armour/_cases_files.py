@@ -61,7 +61,7 @@ SAVING = [
         "save",
         "below_a_file",
         lambda w: w.model.save(w.file("no_folder.txt") / "m"),
-        "no_folder.txt' is a file. Name a folder",
+        "no_folder.txt' is a file; name a folder",
     ),
     Case("save", "at_home", _save(dir_path="~/m"), "dir_path='~/m': Python takes ~ for a name"),
     Case("load", "at_home", _load("~/m"), "dir_path='~/m': Python takes ~ for a name"),

@@ -134,7 +134,7 @@ TRAIN = [
         "train",
         "checkpoint_file",
         lambda w: _train(checkpoint_dir=w.file("ckpt.txt"))(w),
-        "checkpoint_dir='.*ckpt.txt': '.*ckpt.txt' is a file. Name a folder",
+        "checkpoint_dir='.*ckpt.txt' is a file; name a folder",
     ),
     Case("train", "checkpoint", _train(checkpoint_dir=3), "checkpoint_dir must be a path"),
     Case(
