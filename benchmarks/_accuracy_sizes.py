@@ -13,7 +13,7 @@ from benchmarks._accuracy_summary import METRICS, OURS, by_fold
 from benchmarks._tables import as_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 QUICK = "quick_clusters"
@@ -41,7 +41,8 @@ def write_sizes(table: pd.DataFrame, folder: Path) -> None:
     rows = by_size(table)
     if rows.empty:
         return
-    lines = [*_head(rows), *_size_tables(rows), *_poorer(table)]
+    lines = [*_head(rows), *_tables(rows, "", _size_rows)]
+    lines += _tables(_poorer(table), ", shallower or with fewer features", _poorer_rows)
     _draw(rows, folder / "data_sizes.png")
     (folder / "data_sizes.md").write_text("\n".join(lines).rstrip() + "\n")
 
@@ -75,11 +76,13 @@ def _head(rows: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
-def _size_tables(rows: pd.DataFrame) -> Iterator[str]:
+def _tables(
+    rows: pd.DataFrame, about: str, lines: Callable[[pd.DataFrame, str], Iterator[dict[str, Any]]]
+) -> Iterator[str]:
     for (data, source, target), part in rows.groupby(_PLACE, sort=False):
-        yield f"## {data}: {NAMES[source]} to {NAMES[target]}"
+        yield f"## {data}{about}: {NAMES[source]} to {NAMES[target]}"
         yield ""
-        yield as_markdown(pd.DataFrame(_size_rows(part, target)))
+        yield as_markdown(pd.DataFrame(lines(part, target)))
         yield ""
 
 
@@ -106,17 +109,13 @@ def _size_rows(part: pd.DataFrame, target: str) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _poorer(table: pd.DataFrame) -> Iterator[str]:
+def _poorer(table: pd.DataFrame) -> pd.DataFrame:
+    """Return Butterfly's and Ridge's rows in the folds that have poorer data."""
     fits = table[(table["error"] == "") & (table["train_fraction"] == 1)].copy()
     fits["variant"] = fits["variant"].str.removesuffix("_ridge")
     fits = fits[fits["model"].isin([OURS, "ridge"]) & fits["variant"].isin(POORER)]
     poorer = fits[fits["variant"] != DEFAULT]
-    fits = fits.merge(poorer[["data", "split", "fold"]].drop_duplicates())
-    for (data, source, target), part in fits.groupby(_PLACE, sort=False):
-        yield f"## {data}, shallower or with fewer features: {NAMES[source]} to {NAMES[target]}"
-        yield ""
-        yield as_markdown(pd.DataFrame(_poorer_rows(part, target)))
-        yield ""
+    return fits.merge(poorer[["data", "split", "fold"]].drop_duplicates())
 
 
 def _poorer_rows(part: pd.DataFrame, target: str) -> Iterator[dict[str, Any]]:

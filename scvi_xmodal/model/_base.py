@@ -18,13 +18,15 @@ from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
 from scvi_xmodal.model._saving import SavingMixin
 from scvi_xmodal.model._setup import (
     COUNT_KEYS,
-    check_pairing,
-    check_proteins,
     check_setup_keywords,
-    check_unpaired_columns,
     count_fields,
     obs_field,
     resolve_modalities,
+)
+from scvi_xmodal.model._setup_checks import (
+    check_pairing,
+    check_proteins,
+    check_unpaired_columns,
 )
 from scvi_xmodal.model._translating import TranslatingMixin
 from scvi_xmodal.model._trust import TrustMixin

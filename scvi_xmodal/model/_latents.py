@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scvi_xmodal._arguments import WHOLE, check_arguments
+from scvi_xmodal.model._queries import QueryMixin
 from scvi_xmodal.model._request import check_batch_size, to_device
 from scvi_xmodal.model._several import one_or_several
 
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-class LatentMixin:
+class LatentMixin(QueryMixin):
     """Encodes cells; needs a ``module`` with ``latent``."""
 
     device: Any
     module: Any
-    _encoder_inputs: Any
-    _query: Any
 
     def get_latent_representation(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from scvi_xmodal.data import Pairs, Split
 from scvi_xmodal.model._training import TrainingMixin
+from scvi_xmodal.train import ElboPlan, Phase, check_elbo_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,15 +18,33 @@ if TYPE_CHECKING:
     from scvi_xmodal.data import PairedDataSplitter, RowReader
     from scvi_xmodal.model._cells import TrainingCells
     from scvi_xmodal.model._resuming import Run
-    from scvi_xmodal.train import Phase
 
 _FEWEST_PAIRS = 2
+_VAE_PLAN = {"lr": 1e-3, "n_epochs_kl_warmup": 20, "max_kl_weight": 0.1}
+_TRANSLATOR_PLAN = {"lr": 5e-3, "n_epochs_kl_warmup": None, "max_kl_weight": 0.1}
 
 
 class PartlyPairedMixin(TrainingMixin):
     """Trains autoencoders on all cells of a modality and translators on the paired ones."""
 
     _own_rows: Any
+
+    def _phases(self, max_epochs: int, translator_epochs: int) -> list[Phase]:
+        own = {f"vae_{key}": ((key, key), max_epochs) for key in self.specs}
+        across = {
+            f"{s}_to_{t}": ((s, t), translator_epochs) for s, t in self.module.paths if s != t
+        }
+        return [
+            Phase(name, (path,), epochs, monitor="validation_loss", plan=ElboPlan)
+            for name, (path, epochs) in {**own, **across}.items()
+        ]
+
+    def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        ((source, target),) = phase.paths
+        return {**(_VAE_PLAN if source == target else _TRANSLATOR_PLAN), **(given or {})}
+
+    def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
+        check_elbo_kwargs(given)
 
     def _is_mosaic(self) -> bool:
         """Deny it, so that cells are not loaded by their modalities: each phase has one set."""

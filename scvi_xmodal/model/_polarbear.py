@@ -13,7 +13,6 @@ from scvi_xmodal.model._intervals import check_n_samples
 from scvi_xmodal.model._partly_paired import PartlyPairedMixin
 from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.module import POLARBEAR_DEFAULTS, PolarbearVAE
-from scvi_xmodal.train import ElboPlan, Phase, check_elbo_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from scvi_xmodal.data import Query, Split
 
 _PATIENCE = 15
-_VAE_PLAN = {"lr": 1e-3, "n_epochs_kl_warmup": 20, "max_kl_weight": 0.1}
-_TRANSLATOR_PLAN = {"lr": 5e-3, "n_epochs_kl_warmup": None, "max_kl_weight": 0.1}
 _SAMPLED_VALUES = 1 << 24
 
 
@@ -274,23 +271,6 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
                 f"No training cell of batch {batch!r} was measured in {target!r}: translate into "
                 f"one of {known}, transform_batch={known[0]!r}."
             )
-
-    def _phases(self, max_epochs: int, translator_epochs: int) -> list[Phase]:
-        own = {f"vae_{key}": ((key, key), max_epochs) for key in self.specs}
-        across = {
-            f"{s}_to_{t}": ((s, t), translator_epochs) for s, t in self.module.paths if s != t
-        }
-        return [
-            Phase(name, (path,), epochs, monitor="validation_loss", plan=ElboPlan)
-            for name, (path, epochs) in {**own, **across}.items()
-        ]
-
-    def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
-        ((source, target),) = phase.paths
-        return {**(_VAE_PLAN if source == target else _TRANSLATOR_PLAN), **(given or {})}
-
-    def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
-        check_elbo_kwargs(given)
 
     def _encoder_inputs(self, obs: pd.DataFrame, rows: slice) -> dict[str, torch.Tensor]:
         """Return the cells' own batches, -1 where the model does not know them."""

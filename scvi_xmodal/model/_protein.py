@@ -23,7 +23,7 @@ from scvi_xmodal.data import (
     match_most_features,
 )
 from scvi_xmodal.model._request import to_device
-from scvi_xmodal.model._setup import check_paired
+from scvi_xmodal.model._setup_checks import check_paired
 from scvi_xmodal.module import TRANSFORMS, ModalitySpec, ProteinHead
 from scvi_xmodal.module._protein_head import HEAD_ACTIVATIONS
 from scvi_xmodal.train import HEAD_LOSSES, HeadPlan, fit_head
