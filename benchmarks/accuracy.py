@@ -21,7 +21,7 @@ How models of others are run, each as it is meant to be used:
   epochs. It takes paired test cells, so its pre-processing (IDF, scale, median size) has seen
   them; no feature is filtered further. Its TF-IDF predictions (and those of ``preset``, this
   package's model of the same) are clustered as they are, and scored as probabilities after
-  undoing TF-IDF at the training median depth.
+  undoing TF-IDF by the training cells' IDF at their median depth.
 - **multivi**: trained on paired training cells; test cells enter with zeros for the other
   modality, which is how MULTIVI marks it as missing. RNA is scaled to the training median
   library; accessibility is multiplied by region factors and the median cell factor.
