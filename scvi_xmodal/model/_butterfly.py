@@ -146,7 +146,8 @@ class Butterfly(
             Cells in a minibatch.
         early_stopping
             Whether to stop a phase when its validation loss no longer falls and to restore its
-            best epoch.
+            best epoch. By default 30 epochs are waited for, or, where these are fewer than 600
+            steps, as many as those take, at most 60.
         plan_kwargs
             Keywords of the training plan: ``lr``, ``weight_decay``, ``max_kl_weight``,
             ``n_epochs_kl_warmup``, ``max_grad_norm``, ``discriminator_lr``, ...
@@ -170,7 +171,9 @@ class Butterfly(
             cells, a loss is NaN, or the checkpoint is of another model, dataset, split or
             training.
         """
-        trainer_kwargs.setdefault("early_stopping_patience", self._preset.patience)
+        if "early_stopping_patience" not in trainer_kwargs:
+            trainer_kwargs["early_stopping_patience"] = self._preset.patience
+            trainer_kwargs.setdefault("early_stopping_patience_steps", self._preset.patience_steps)
         self._train_phases(
             self._phases(max_epochs, pretrain_epochs),
             split=split,

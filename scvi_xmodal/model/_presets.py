@@ -26,8 +26,8 @@ class Preset:
         Transform, likelihood and sizes of each kind of modality.
     pretrain_epochs, max_epochs
         Longest duration of each pretraining phase and of the integrative phase.
-    patience
-        Epochs that early stopping waits.
+    patience, patience_steps
+        Epochs and, at least, steps that early stopping waits.
     plan_kwargs
         Keywords of the training plan.
     kl_numerator
@@ -42,6 +42,7 @@ class Preset:
     pretrain_epochs: int
     max_epochs: int
     patience: int
+    patience_steps: int = 0
     plan_kwargs: Mapping[str, Any] = field(default_factory=dict)
     kl_numerator: float | None = None
     n_hidden: Mapping[str, int] = field(default_factory=dict)
@@ -63,7 +64,12 @@ _PUBLISHED_SETTINGS: dict[Kind, KindDefaults] = {
 
 PRESETS: dict[str, Preset] = {
     "default": Preset(
-        Architecture(), KIND_DEFAULTS, pretrain_epochs=30, max_epochs=200, patience=30
+        Architecture(),
+        KIND_DEFAULTS,
+        pretrain_epochs=30,
+        max_epochs=400,
+        patience=30,
+        patience_steps=600,
     ),
     "scbutterfly": Preset(
         PUBLISHED,

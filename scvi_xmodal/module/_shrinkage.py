@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 """Shares that are tried; losses are smooth in between.
 
-None is 0: a fifth costs little likelihood where cells are few, and keeps the order of cells."""
+None is 0: a fifth costs little likelihood where cells are few, and keeps the order of cells. The
+last only shows the bend of the loss at 1, the largest share that is kept."""
 
 
 class Shrinkage(nn.Module):
@@ -28,6 +29,10 @@ class Shrinkage(nn.Module):
     expression (RNA). Networks trained on few cells claim more than they know; a share below 1
     takes it back, which improves likelihood, calibration and the ranking of a cell's peaks. A
     ridge regression does the same by its penalty. Neither paper has it.
+
+    Shares above 1 are not kept, though validation cells sometimes ask for them, most of all those
+    of types that were not trained with: what carries one unseen type further carries the next
+    one too far.
 
     Examples
     --------
@@ -45,7 +50,7 @@ class Shrinkage(nn.Module):
         self.register_buffer("share", torch.tensor(1.0))
 
     def fit(self, losses: torch.Tensor) -> None:
-        """Set the share where a parabola through the lowest of the losses has its minimum.
+        """Set the share where a parabola through the lowest losses has its minimum, at most to 1.
 
         Parameters
         ----------
@@ -60,7 +65,7 @@ class Shrinkage(nn.Module):
             bend = before - 2 * own + after
             step = SHARES[lowest + 1] - SHARES[lowest]
             share += 0.5 * step * (before - after) / bend if bend > 0 else 0.0
-        self.share.fill_(share)
+        self.share.fill_(min(share, 1.0))
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any

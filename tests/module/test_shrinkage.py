@@ -25,14 +25,21 @@ def _n_hidden(likelihood):
     return len(likelihood.output.blocks) * likelihood.output.n_input
 
 
-@pytest.mark.parametrize("minimum", [0.2, 0.31, 0.5, 1.0, 1.2])
+@pytest.mark.parametrize("minimum", [0.2, 0.31, 0.5, 0.97, 1.0])
 def test_the_minimum_of_a_parabola_is_found(minimum):
     shrinkage = Shrinkage()
     shrinkage.fit(torch.tensor([7 * (share - minimum) ** 2 + 3 for share in SHARES]))
     assert shrinkage.share.item() == pytest.approx(minimum, abs=1e-5)
 
 
-@pytest.mark.parametrize(("slope", "share"), [(-1.0, 1.2), (1.0, 0.2), (0.0, 0.2)])
+@pytest.mark.parametrize("minimum", [1.07, 1.2, 1.5])
+def test_nothing_is_carried_further_than_it_was(minimum):
+    shrinkage = Shrinkage()
+    shrinkage.fit(torch.tensor([(share - minimum) ** 2 for share in SHARES]))
+    assert shrinkage.share.item() == 1
+
+
+@pytest.mark.parametrize(("slope", "share"), [(-1.0, 1.0), (1.0, 0.2), (0.0, 0.2)])
 def test_losses_without_a_minimum_inside_take_an_end(slope, share):
     shrinkage = Shrinkage()
     shrinkage.fit(torch.tensor([slope * own for own in SHARES]))
@@ -57,7 +64,7 @@ def test_losses_are_the_dense_formulas_and_their_minimum_scipys(likelihood, coun
     np.testing.assert_allclose(found.numpy(), [loss(share) for share in SHARES], rtol=1e-9)
     shrinkage = Shrinkage()
     shrinkage.fit(found)
-    best = minimize_scalar(loss, bounds=(0.2, 1.2), method="bounded").x
+    best = minimize_scalar(loss, bounds=(0.2, 1.0), method="bounded").x
     assert shrinkage.share.item() == pytest.approx(best, abs=0.02)
 
 
