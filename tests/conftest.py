@@ -15,9 +15,9 @@ from scvi_xmodal import datasets
 if TYPE_CHECKING:
     from mudata import MuData
 
-# An example's time says more about what else the machine is doing than about the code.
 _XLA_FLAGS = os.environ.get("XLA_FLAGS", "")
 
+# An example's time says more about what else the machine is doing than about the code.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
