@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from benchmarks._accuracy_models import MEASURED, MODELS
 from benchmarks._accuracy_summary import (
     FEWEST,
     METRICS,
+    OURS,
     PLACE,
     best,
     by_fold,
@@ -171,17 +172,39 @@ def _behind(rows: pd.DataFrame) -> Iterator[str]:
         "in every fold and by more than the gap's standard deviation (bold). Gap: Butterfly less "
         "the best other model, +- standard deviation over folds; of `calibration_ratio`, "
         "distances from 1 in logarithms. Why `ami`, `ari` and `nmi` are sometimes lower although "
-        "the cells' types are further apart: [clustering.md](clustering.md)."
+        "the cells' types are further apart: [clustering.md](clustering.md). Why models that "
+        "predict zeros have a higher `spearman_cell` and `spearman_flat`: "
+        "[rounding.md](rounding.md)."
     )
+    yield ""
+    yield _below_mean(rows)
     yield ""
     body = []
     for row in found.sort_values("clear", ascending=False, kind="stable").itertuples():
         gap = f"{row.gap:+.3f}" + ("" if pd.isna(row.std) else f" +- {row.std:.3f}")
-        where = f"{row.data}, {SPLIT_NAMES[row.split]}: {NAMES[row.source]} -> {NAMES[row.target]}"
         gap = f"**{gap}**" if row.clear else gap
-        body.append([where, row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"])
+        body.append(
+            [_where(row), row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"]
+        )
     if body:
         yield from grid(["where", "score", "best", "gap", "folds won"], body)
+
+
+def _below_mean(rows: pd.DataFrame) -> str:
+    """Say in which scores Butterfly is behind the training cells' mean alone."""
+    found = behind(rows[rows["model"].isin([OURS, "mean"])])
+    if found.empty:
+        return "No score is worse than that of the training cells' mean."
+    own = "; ".join(
+        f"{_where(row)}, {row.metric} {row.gap:+.4f} ({row.wins} of {row.n} folds won)"
+        for row in found.itertuples()
+    )
+    return f"Worse than the training cells' mean, {len(found)} scores: {own}."
+
+
+def _where(row: Any) -> str:
+    names = NAMES[row.source], NAMES[row.target]
+    return f"{row.data}, {SPLIT_NAMES[row.split]}: {names[0]} -> {names[1]}"
 
 
 def _costs(rows: pd.DataFrame) -> list[str]:

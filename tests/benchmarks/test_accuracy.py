@@ -247,7 +247,13 @@ def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree():
     assert not mixed["clear"].any()
     assert behind(rows(butterfly=[0.4], measured=[0.9], mean=[0.1])).empty
     assert behind(rows(ridge=[0.4], mean=[0.1])).empty
-    assert "ridge".title() in markdown(table.assign(train_fraction=1.0), [])
+    text = markdown(table.assign(train_fraction=1.0), [])
+    assert "Ridge" in text
+    assert "No score is worse than that of the training cells' mean." in text
+    low = rows(butterfly=[0.2, 0.1], mean=[0.1, 0.4])
+    text = markdown(low.assign(train_fraction=1.0), [])
+    where = "cortex_2k, by cell: ATAC -> RNA"
+    assert f"mean, 3 scores: {where}, pearson_gene -0.1000 (1 of 2 folds won); " in text
 
 
 def test_report_of_a_small_table(tmp_path):
