@@ -146,8 +146,8 @@ class Butterfly(
             Cells in a minibatch.
         early_stopping
             Whether to stop a phase when its validation loss no longer falls and to restore its
-            best epoch. By default 30 epochs are waited for, or, where these are fewer than 600
-            steps, as many as those take, at most 60.
+            best epoch. The default preset waits for 30 epochs or, where these are fewer than 600
+            steps, for as many as those take, at most 60.
         plan_kwargs
             Keywords of the training plan: ``lr``, ``weight_decay``, ``max_kl_weight``,
             ``n_epochs_kl_warmup``, ``max_grad_norm``, ``discriminator_lr``, ...
@@ -161,8 +161,9 @@ class Butterfly(
             starts anew. Call it with the same arguments, on a new model of the same data.
         **trainer_kwargs
             Keywords of :class:`scvi.train.Trainer`: ``accelerator``, ``devices``,
-            ``early_stopping_patience``, ``early_stopping_min_delta``,
-            ``early_stopping_monitor``, ``enable_progress_bar``, ...
+            ``early_stopping_patience``, ``early_stopping_patience_steps``,
+            ``early_stopping_min_delta``, ``early_stopping_monitor``,
+            ``enable_progress_bar``, ...
 
         Raises
         ------

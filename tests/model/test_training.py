@@ -693,6 +693,10 @@ class TestRefused:
             ),
             ({"early_stopping_mode": "max"}, "early_stopping_mode must be 'min'"),
             ({"early_stopping_warmup_epochs": 3}, "early_stopping_warmup_epochs is not known"),
+            (
+                {"early_stopping_patience_steps": -1},
+                "early_stopping_patience_steps must be at least 0",
+            ),
             ({"early_stopping_min_delta": -1}, "early_stopping_min_delta must be at least 0"),
             ({"early_stopping_patients": 3}, "no argument 'early_stopping_patients'; there are"),
             ({"datasplitter_kwargs": {"drop_last": True}}, "drop_last=True is not known here"),
