@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_places import NAMES
 from benchmarks._accuracy_summary import METRICS, OURS
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-NAMES = {"rna": "RNA", "atac": "ATAC", "protein": "protein"}
 SHOWN = {
     ("atac", "rna"): ("pearson_gene", "ami"),
     ("rna", "atac"): ("auroc_peak", "ami"),

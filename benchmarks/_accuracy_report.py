@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from benchmarks._accuracy_behind import behind
+from benchmarks._accuracy_brief import brief_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
 from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_places import NAMES, SPLIT_NAMES, where
 from benchmarks._accuracy_summary import (
     FEWEST,
     METRICS,
@@ -22,13 +24,11 @@ from benchmarks._accuracy_summary import (
     paired_tests,
     spread,
 )
+from benchmarks._tables import grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-NAMES = {"rna": "RNA", "atac": "ATAC", "protein": "protein"}
-SPLIT_NAMES = {"cell": "by cell", "cell_type": "by cell type", "batch": "by batch"}
 
 
 def write_report(table: pd.DataFrame, folder: Path, *, suffix: str = "") -> None:
@@ -62,6 +62,7 @@ def markdown(table: pd.DataFrame, figures: list[str], *, suffix: str = "") -> st
     lines = _head(table, suffix)
     lines += [line for name in figures for line in (f"![{name}]({name})", "")]
     if len(rows):
+        lines += ["## In brief", "", *brief_lines(rows)]
         lines += ["## Scores", "", *_reading(), *_scores(rows)]
         lines += ["## Butterfly against each, over all folds", "", *_tests(rows)]
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]
@@ -69,12 +70,6 @@ def markdown(table: pd.DataFrame, figures: list[str], *, suffix: str = "") -> st
     lines += _variants(table)
     lines += _failures(table)
     return "\n".join(lines).rstrip() + "\n"
-
-
-def grid(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return a Markdown table and an empty line."""
-    parts = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(part) + " |" for part in parts] + [""]
 
 
 def _head(table: pd.DataFrame, suffix: str) -> list[str]:
@@ -184,7 +179,7 @@ def _behind(rows: pd.DataFrame) -> Iterator[str]:
         gap = f"{row.gap:+.3f}" + ("" if pd.isna(row.std) else f" +- {row.std:.3f}")
         gap = f"**{gap}**" if row.clear else gap
         body.append(
-            [_where(row), row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"]
+            [where(row), row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"]
         )
     if body:
         yield from grid(["where", "score", "best", "gap", "folds won"], body)
@@ -196,15 +191,10 @@ def _below_mean(rows: pd.DataFrame) -> str:
     if found.empty:
         return "No score is worse than that of the training cells' mean."
     own = "; ".join(
-        f"{_where(row)}, {row.metric} {row.gap:+.4f} ({row.wins} of {row.n} folds won)"
+        f"{where(row)}, {row.metric} {row.gap:+.4f} ({row.wins} of {row.n} folds won)"
         for row in found.itertuples()
     )
     return f"Worse than the training cells' mean, {len(found)} scores: {own}."
-
-
-def _where(row: Any) -> str:
-    names = NAMES[row.source], NAMES[row.target]
-    return f"{row.data}, {SPLIT_NAMES[row.split]}: {names[0]} -> {names[1]}"
 
 
 def _costs(rows: pd.DataFrame) -> list[str]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmarks._accuracy_figure import NAMES, SHOWN, pyplot, words
+from benchmarks._accuracy_figure import SHOWN, pyplot, words
 from benchmarks._accuracy_jobs import DEFAULT
 from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_places import NAMES
 from benchmarks._accuracy_summary import METRICS, OURS, by_fold
 from benchmarks._tables import as_markdown
 
@@ -89,7 +90,7 @@ def _tables(
 def _size_rows(part: pd.DataFrame, target: str) -> Iterator[dict[str, Any]]:
     folds = by_fold(part, ["train_fraction"])
     metrics = [name for name in METRICS[target] if name in folds][:3] + ["ami"]
-    for fraction in sorted(part["train_fraction"].unique()):
+    for fraction in sorted(part.loc[part["model"] == OURS, "train_fraction"].unique()):
         cells = part.loc[part["train_fraction"] == fraction, "n_train"].mean()
         for model in [name for name in BESIDE if name in set(part["model"])]:
             if (model, fraction) not in folds.index.droplevel("fold"):

@@ -21,3 +21,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.3f}"
     return str(value)
+
+
+def grid(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Return a Markdown table and an empty line."""
+    parts = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(part) + " |" for part in parts] + [""]

@@ -16,6 +16,7 @@ from scipy import sparse, stats
 from benchmarks import _accuracy_run, accuracy
 from benchmarks._accuracy_ablations import leave_out
 from benchmarks._accuracy_behind import behind
+from benchmarks._accuracy_brief import brief
 from benchmarks._accuracy_data import DATA, load, prepare
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
@@ -254,6 +255,20 @@ def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree():
     text = markdown(low.assign(train_fraction=1.0), [])
     where = "cortex_2k, by cell: ATAC -> RNA"
     assert f"mean, 3 scores: {where}, pearson_gene -0.1000 (1 of 2 folds won); " in text
+
+
+def test_in_brief_compares_on_shared_folds_and_counts():
+    table = rows(butterfly=[0.4, 0.5, 0.3], ridge=[0.3, 0.2, 0.1], wheel=[0.9])
+    (own,) = brief(table).itertuples()
+    assert (own.score, own.other, own.folds) == ("pearson_gene", MODELS["wheel"].label, 1)
+    np.testing.assert_allclose([own.own, own.mean], [0.4, 0.9])
+    # the wheel is better by its one fold: never clearly
+    assert (own.n_scores, own.best, own.n_clusterings, own.best_clusterings) == (2, 0, 1, 0)
+    assert own.clear == 0
+    (own,) = brief(table[table["model"] != "wheel"]).itertuples()
+    assert (own.other, own.folds, own.best, own.best_clusterings) == ("Ridge", 3, 2, 1)
+    assert brief(rows(butterfly=[0.4])).empty
+    assert brief(rows(ridge=[0.4], mean=[0.1])).empty
 
 
 def test_report_of_a_small_table(tmp_path):
