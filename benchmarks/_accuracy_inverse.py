@@ -13,7 +13,7 @@ def inverse_tfidf(tfidf: np.ndarray, counts: sparse.csr_matrix, depth: float) ->
 
     as in scButterfly's Methods ("inverse TF-IDF"), but for the depth d: there it is that of the
     measured cell, here it must be given, such as the training cells' median. Values above 1 stay,
-    or they would be ties where peaks are ranked; scores of calibration clip them.
+    or they would be ties where peaks are ranked; where there are any, calibration is not scored.
 
     Parameters
     ----------
