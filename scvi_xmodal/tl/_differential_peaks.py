@@ -12,6 +12,7 @@ from anndata import AnnData
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._aside import written_aside
 from scvi_xmodal.metrics._differential import best, rank_features
+from scvi_xmodal.tl._markers import refuse_other_kind
 from scvi_xmodal.tl._nearest_genes import nearest_genes
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def differential_peaks(
     Raises
     ------
     ValueError
-        If there are not two groups, or a peak has no coordinates.
+        If there are not two groups, a peak has no coordinates, or the prediction is of RNA or
+        proteins.
 
     Notes
     -----
@@ -84,6 +86,7 @@ def differential_peaks(
     [1, 1]
     """
     check_arguments(locals())
+    refuse_other_kind(prediction, "atac")
     from scvi_xmodal.pp import annotate_peaks
 
     places = annotate_peaks(AnnData(var=prediction.var)).var[["chrom", "start", "end"]]

@@ -14,6 +14,7 @@ from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, kind_of
 from scvi_xmodal.metrics._inputs import find_kind
+from scvi_xmodal.model._setup_checks import check_kind
 from scvi_xmodal.tl._joint import _joined
 from scvi_xmodal.tl._thresholds import binarize
 
@@ -66,7 +67,7 @@ def integrate(
 
     Returns
     -------
-    MuData with the modalities by kind, the measured one's ``obs`` on top.
+    MuData with the modalities by kind, each with its own ``obs``, the measured one's on top too.
 
     Raises
     ------
@@ -87,6 +88,7 @@ def integrate(
     check_arguments(locals())
     target = find_kind({"translated": translated}, None)
     source = _source_kind(measured, translated, kind)
+    check_kind(measured, source, "measured")
     _check(measured, translated, (source, target), run)
     modalities = {
         source: _measured(measured, layer, source),
@@ -124,11 +126,29 @@ def _check(
             f"run={run!r} does not fit {sorted(kinds)}: 'multivi' joins RNA and ATAC, 'totalvi' "
             "RNA and protein."
         )
+    _refuse_same_features(measured, translated, kinds)
     one, two = measured.obs_names, translated.obs_names
     if not (one.is_unique and two.is_unique and one.size == two.size and two.isin(one).all()):
         raise ValueError(
             f"Measured and translated must be the same cells: they are {one.size} and "
             f"{two.size}, of which {int(one.isin(two).sum())} are the same by name."
+        )
+
+
+def _refuse_same_features(
+    measured: AnnData, translated: AnnData, kinds: tuple[Kind, Kind]
+) -> None:
+    """Raise if features are named as those of the other modality cannot be."""
+    parts = dict(zip(kinds, (measured.var_names, translated.var_names), strict=True))
+    if "atac" in parts:
+        same = parts[kinds[0]].intersection(parts[kinds[1]])
+    else:  # a protein may be called like its gene, but not every gene like a protein
+        same = parts["rna"].intersection(parts["protein"])
+        same = same if same.size == parts["rna"].size else same[:0]
+    if same.size:
+        raise ValueError(
+            f"Measured and translated are both {kinds[1]}: they share {same.size} features, such "
+            f"as {same[0]!r}. Give the {kinds[0]} that {kinds[1]} was translated from."
         )
 
 
@@ -138,13 +158,12 @@ def _measured(measured: AnnData, layer: str | None, kind: Kind) -> AnnData:
     counts = measured.X if layer is None else measured.layers[layer]
     check_counts(counts, name="measured.X" if layer is None else f"measured.layers[{layer!r}]")
     return AnnData(
-        counts.copy(), obs=measured.obs[[]], var=measured.var.copy(), layers={COUNTS: counts}
+        counts.copy(), obs=measured.obs.copy(), var=measured.var.copy(), layers={COUNTS: counts}
     )
 
 
 def _with_counts(translated: AnnData, counts: Any) -> AnnData:
     result = translated.copy()
-    result.obs = translated.obs[[]].copy()
     result.layers[COUNTS] = counts
     return result
 

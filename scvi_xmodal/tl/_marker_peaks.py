@@ -10,6 +10,7 @@ import pandas as pd
 from scvi_xmodal._arguments import WHOLE, check_arguments
 from scvi_xmodal.metrics._groups import group_labels
 from scvi_xmodal.metrics._inputs import read_prediction
+from scvi_xmodal.tl._markers import refuse_other_kind
 from scvi_xmodal.tl._nearest_genes import nearest_genes
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def marker_peaks(
     Raises
     ------
     ValueError
-        If there are not two groups, or values, coordinates or genes are missing.
+        If there are not two groups, values, coordinates or genes are missing, or the prediction
+        is of RNA or proteins.
 
     Notes
     -----
@@ -85,6 +87,7 @@ def marker_peaks(
     check_arguments(locals(), n_peaks=WHOLE)
     if n_peaks < 1 or not penalty > 0:
         raise ValueError(f"n_peaks={n_peaks} and penalty={penalty} must be above 0.")
+    refuse_other_kind(prediction, "atac")
     values = read_prediction(prediction, name="prediction").matrix
     labels = group_labels(prediction, groupby, name="prediction")
     known = labels.notna().to_numpy()

@@ -59,7 +59,7 @@ def marker_genes(
     [1, 2, 1, 2]
     """
     check_arguments(locals())
-    _refuse_other_kind(prediction, "rna")
+    refuse_other_kind(prediction, "rna")
     table = rank_features(prediction, groupby, feature="gene")
     return best(table, n=n_genes, alpha=alpha)
 
@@ -106,13 +106,13 @@ def marker_proteins(
     True
     """
     check_arguments(locals())
-    _refuse_other_kind(prediction, "protein")
+    refuse_other_kind(prediction, "protein")
     table = rank_features(prediction, groupby, feature="protein", one_sided=True)
     return best(table, n=n_proteins, alpha=alpha)
 
 
-def _refuse_other_kind(prediction: AnnData, kind: str) -> None:
-    """Raise if a translation says that it is of something else."""
+def refuse_other_kind(prediction: AnnData, kind: str) -> None:
+    """Raise if a translation says that it is of something else than what markers are asked of."""
     recorded = prediction.uns.get(UNS_KEY, {}).get("target_kind", kind)
     if recorded != kind:
         raise ValueError(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import mudata
 import numpy as np
+import pandas as pd
 import pytest
 import scvi
 
@@ -76,6 +78,48 @@ def test_integrate_joins_counts_with_expected_counts(study):
     atac = model.translate(mdata["rna"], source="rna", target="atac")
     called = integrate(mdata["rna"], atac)["atac"].layers["counts"]
     assert set(np.unique(called.toarray())) == {0, 1}
+
+
+def test_every_modality_keeps_its_annotation_in_a_file(study, tmp_path):
+    model, mdata = study
+    rna = model.translate(mdata["atac"], source="atac", target="rna", depth="predicted")
+    joint = integrate(mdata["atac"], rna[::-1].copy())
+    joint.write(tmp_path / "joint.h5mu")
+    for key, expected in {"atac": mdata["atac"].obs, "rna": rna.obs}.items():
+        read = mudata.read_h5ad(tmp_path / "joint.h5mu", mod=key)
+        assert "cell_type" in read.obs
+        pd.testing.assert_frame_equal(read.obs, expected)
+    assert list(joint.obs) == list(mdata["atac"].obs)
+
+
+def test_two_of_a_kind_are_refused(study):
+    model, mdata = study
+    rna = model.translate(mdata["atac"], source="atac", target="rna")
+    atac = model.translate(mdata["rna"], source="rna", target="atac")
+    with pytest.raises(ValueError, match="both rna: they share 18 features.*Give the atac"):
+        integrate(mdata["rna"], rna)
+    with pytest.raises(ValueError, match="both atac: they share 36 features.*Give the rna"):
+        integrate(mdata["atac"], atac)
+    typed = mdata["rna"].copy()
+    typed.var["feature_types"] = "Gene Expression"
+    with pytest.raises(ValueError, match="both rna"):
+        integrate(typed, rna)
+    with pytest.raises(ValueError, match="measured takes atac.*this is rna"):
+        integrate(typed, rna, kind="atac")
+
+
+def test_a_protein_may_be_called_like_its_gene():
+    cite = xm.datasets.synthetic(n_cells=60, n_genes=20, n_peaks=30, n_proteins=6)
+    cite["protein"].var_names = cite["rna"].var_names[:6]
+    ridge = xm.baselines.Ridge(n_components=5).fit(cite)
+    protein = ridge.translate(cite["rna"], source="rna", target="protein")
+    rna = ridge.translate(cite["protein"], source="protein", target="rna")
+    for joint in (integrate(cite["rna"], protein), integrate(cite["protein"], rna)):
+        assert (joint["rna"].n_vars, joint["protein"].n_vars) == (20, 6)
+    with pytest.raises(ValueError, match="both protein: they share 6"):
+        integrate(cite["protein"], protein)
+    with pytest.raises(ValueError, match="both rna: they share 20"):
+        integrate(cite["rna"], rna)
 
 
 def test_multivi_and_totalvi_take_it(study):

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 import scvi_xmodal as xm
-from scvi_xmodal.tl import binarize, marker_peaks, nearest_genes
+from scvi_xmodal.tl import binarize, differential_peaks, marker_peaks, nearest_genes
 
 
 def _genes(**rows):
@@ -84,6 +84,11 @@ def test_users_mistakes_are_named(atac):
         marker_peaks(atac, "cell_type", n_peaks=0)
     with pytest.raises(ValueError, match="max_distance=-1"):
         marker_peaks(atac, "cell_type", genes=_genes(a=("chr1", 1, 2, "+")), max_distance=-1)
+    rna = atac.copy()
+    rna.uns["scvi_xmodal"] = {"target_kind": "rna"}
+    for function in (marker_peaks, differential_peaks):
+        with pytest.raises(ValueError, match="of rna, not atac: take tl.marker_genes for rna"):
+            function(rna, "cell_type")
     atac.obs["same"] = "a"
     with pytest.raises(ValueError, match="the group 'a' only"):
         marker_peaks(atac, "same")
