@@ -120,7 +120,10 @@ def _plain_columns(var: pd.DataFrame) -> dict[str, NDArray[Any]]:
     for name, column in var.items():
         values = column.to_numpy()
         numeric = values.dtype.kind in "biuf"  # not so where a nullable column has gaps
-        columns[str(name)] = values if numeric else column.astype(str).to_numpy(dtype=object)
+        if not numeric:
+            text = column.astype(str).astype(object)
+            values = text.where(column.notna().to_numpy(), None).to_numpy(dtype=object)
+        columns[str(name)] = values
     return columns
 
 

@@ -38,11 +38,32 @@ class Query:
         The cells' annotation; of a MuData the modality's own columns and the top level's.
     pool
         How the query's peaks were mapped onto the model's, if they were.
+    spec
+        The modality that the features' order is of; ``None`` where several were read.
     """
 
     reader: RowReader
     obs: pd.DataFrame
     pool: PeakPool | None = None
+    spec: ModalitySpec | None = None
+
+    def check_source(self, spec: ModalitySpec) -> None:
+        """Raise a ``ValueError`` if the counts are of another modality or in another order."""
+        own = self.spec
+        if own is None or own is spec:
+            return
+        if own.key != spec.key or list(own.feature_names) != list(spec.feature_names):
+            raise ValueError(
+                f"The Query was read as {own.key!r} ({own.n_features} features), but the model's "
+                f"{spec.key!r} has {spec.n_features}, others or in another order: give the cells "
+                "themselves."
+            )
+        if not np.array_equal(own.order, spec.order):
+            raise ValueError(
+                f"The Query was read for a model whose network holds the {spec.key!r} features in "
+                "another order, as those set up with other chromosomes do: give the cells "
+                "themselves."
+            )
 
     @property
     def n_obs(self) -> int:
@@ -108,12 +129,12 @@ def read_query(
     obs = _annotation(query, adata, batch_key)
     if indices is None:
         check_counts(matrix, name=name)
-        return Query(RowReader(matrix, n_features=spec.n_features, **matching), obs, pool)
+        return Query(RowReader(matrix, n_features=spec.n_features, **matching), obs, pool, spec)
     rows = _own_rows(query, adata, indices)
     picked = RowReader(matrix, n_features=adata.n_vars).rows(rows)
     check_counts(picked, name=name)
     reader = RowReader(picked, n_features=spec.n_features, **matching)
-    return Query(reader, obs.iloc[rows].copy(), pool)
+    return Query(reader, obs.iloc[rows].copy(), pool, spec)
 
 
 def _match(adata: AnnData, spec: ModalitySpec) -> dict[str, Any]:

@@ -84,6 +84,10 @@ class RowReader:
     def rows(self, rows: Any) -> sparse.csr_matrix:
         """Return rows as CSR of shape (n_rows, n_features), float32, indices sorted."""
         picked = sparse.csr_matrix(self._pick(rows))
+        if not picked.has_canonical_format:
+            # an entry may stand in parts, which would be seen as several peaks or counts
+            picked = picked.copy()
+            picked.sum_duplicates()
         if self.pool is not None:
             return self.pool.apply(picked)
         if self.position is not None:

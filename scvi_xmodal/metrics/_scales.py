@@ -48,7 +48,9 @@ class Scale:
         if self.kind == "atac":
             return (counts > 0).astype(np.float32)
         # Divided first: 1 of 3 and 3 of 9 counts are then the same number, a tie of ranks.
-        share = counts.data / np.repeat(row_sums(counts), np.diff(counts.indptr))
+        # Zeros may be stored, also of a cell that has nothing else.
+        sums = np.maximum(row_sums(counts), np.finfo(np.float64).tiny)
+        share = counts.data / np.repeat(sums, np.diff(counts.indptr))
         values = np.log1p(share * self.library)
         return sparse.csr_matrix((values, counts.indices, counts.indptr), counts.shape)
 

@@ -30,8 +30,9 @@ def write_manifest(
     model: str,
     prefix: str | None,
     features: Mapping[str, Iterable[str]] | None = None,
+    cells: Iterable[str] | None = None,
 ) -> None:
-    """Write format version, packages, digests of the features' names and of the model's file."""
+    """Write format version, packages, digests of features, training cells and the model's file."""
     packages = ("scvi-tools", "torch", "anndata", "mudata")
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -40,10 +41,8 @@ def write_manifest(
             "scvi-xmodal": scvi_xmodal.__version__,
             **{name: version(name) for name in packages},
         },
-        "features": {
-            key: {"n": len(list(names)), "sha256": features_digest(names)}
-            for key, names in (features or {}).items()
-        },
+        "features": {key: names_digest(names) for key, names in (features or {}).items()},
+        "cells": None if cells is None else names_digest(cells),
         "files": {
             path.name: file_digest(path) for path in directory.glob(f"{prefix or ''}{MODEL_FILE}")
         },
@@ -100,6 +99,26 @@ def features_digest(names: Iterable[str]) -> str:
     'f786182f'
     """
     return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
+
+
+def names_digest(names: Iterable[str]) -> dict[str, Any]:
+    """Return the number of names and their digest."""
+    names = list(names)
+    return {"n": len(names), "sha256": features_digest(names)}
+
+
+def check_saved_data(dir_path: str | Path, prefix: str | None, cells: Iterable[str]) -> None:
+    """Raise a ``ValueError`` if the data in a model's folder are another model's.
+
+    Saving again over a folder keeps the data that were there, as in scvi-tools.
+    """
+    saved, found = read_manifest(dir_path, prefix=prefix).get("cells"), names_digest(cells)
+    if saved is not None and saved != found:
+        raise ValueError(
+            f"The data in {str(dir_path)!r} are not this model's: it was trained on {saved['n']} "
+            f"cells, there are {found['n']}, others or in another order, saved with the model "
+            "that was there before. Pass the training data as adata=, or adata=False."
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -64,6 +64,7 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
 
     _module_cls = PolarbearVAE
     _pairings = ("measured", "mosaic")
+    shares_latent = False
 
     def __init__(
         self,

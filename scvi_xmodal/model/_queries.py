@@ -48,6 +48,8 @@ class QueryMixin:
         if adata is None and self.adata is None:
             raise ValueError("The model was loaded without data: give the cells to translate.")
         if isinstance(adata, Query):
+            adata.check_source(spec)
+            refuse_choices(layer, indices, repool=repool)
             return adata
         modality, own_layer = self._location(key)
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata
@@ -74,3 +76,14 @@ class QueryMixin:
         if not isinstance(key, str) or key not in self.specs:
             raise ValueError(f"{argument}={key!r} is unknown; the model has {list(self.specs)}.")
         return self.specs[key]
+
+
+def refuse_choices(layer: str | None, indices: Any, *, repool: bool) -> None:
+    """Raise a ``ValueError`` if something is to be chosen of a Query, which was read before."""
+    given = {"layer": layer, "indices": indices, "repool": repool or None}
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}={value!r} has no effect on a Query, whose cells were read before: give "
+                "the cells themselves."
+            )

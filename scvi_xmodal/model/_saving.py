@@ -10,6 +10,7 @@ from scvi_xmodal.model._devices import checked_device
 from scvi_xmodal.model._files import (
     MODEL_FILE,
     check_manifest,
+    check_saved_data,
     write_manifest,
     written_aside,
 )
@@ -80,7 +81,9 @@ class SavingMixin:
                     raise ValueError(message) from error
             write_model(aside / f"{prefix or ''}{MODEL_FILE}", self)
             features = {key: spec.feature_names for key, spec in self.specs.items()}
-            write_manifest(aside, model=type(self).__name__, prefix=prefix, features=features)
+            cells = None if self.adata is None else self.adata.obs_names
+            name = type(self).__name__
+            write_manifest(aside, model=name, prefix=prefix, features=features, cells=cells)
 
     @classmethod
     def load(
@@ -120,8 +123,11 @@ class SavingMixin:
         setup_method = attributes["registry_"].get("setup_method_name", "setup_mudata")
         _check_data(adata, setup_method)
         if adata is None:
-            adata = read_data(Path(dir_path), prefix, setup_method)
-        data = None if isinstance(adata, bool) else adata
+            found = read_data(Path(dir_path), prefix, setup_method)
+            if found is not None:
+                check_saved_data(dir_path, prefix, found.obs_names)
+            adata = found
+        data = None if adata is False else adata
         model = made_again(cls, data, attributes)
         model.module.on_load(model)
         model.module.load_state_dict(weights)
@@ -147,7 +153,7 @@ def _check_data(adata: Any, setup_method: str) -> None:
     """Raise unless data to load with are of the kind that the model was set up with."""
     wanted = "MuData" if setup_method == "setup_mudata" else "AnnData"
     fits = hasattr(adata, "mod") if wanted == "MuData" else type(adata).__name__ == wanted
-    if not (adata is None or isinstance(adata, bool) or fits):
+    if not (adata is None or adata is False or fits):
         raise ValueError(
             f"adata must be the training {wanted} or False, got {type(adata).__name__}. To "
             "translate, load with adata=False and give the cells to translate()."

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from mudata import MuData
 
-from scvi_xmodal.data import open_backed, pick_modality
+from scvi_xmodal.data import Query, open_backed, pick_modality
 from scvi_xmodal.data._joint import join_queries
+from scvi_xmodal.model._queries import refuse_choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scvi_xmodal.data import Query
     from scvi_xmodal.module import ModalitySpec
 
 
@@ -41,6 +41,9 @@ class SeveralSourcesMixin:
             raise ValueError(f"{argument}=() names none; the model has {list(self.specs)}.")
         if len(set(key)) < len(key):
             raise ValueError(f"{argument}={key!r} names a modality twice.")
+        if isinstance(adata, Query):
+            refuse_choices(layer, indices, repool=options.get("repool", False))
+            return adata
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata
         adata = self.adata if adata is None else adata
         if not isinstance(adata, MuData):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._arguments import check_arguments
@@ -119,7 +120,16 @@ class TrainingMixin(PairingMixin):
             numbers = None if pairs is None else cells.numbers(pairs)
             self._fit_statistics(readers, rows, numbers)
         options = {"stopping": stopping, **trainer_kwargs}
-        self._run_phases(run, list(zip(phases, splitters, plans, strict=True)), options)
+        n_epochs = _n_epochs(self.history_)
+        try:
+            self._run_phases(run, list(zip(phases, splitters, plans, strict=True)), options)
+        except BaseException:
+            if _n_epochs(self.history_) != n_epochs:
+                # what was said of the weights before is not true of those kept
+                self.trust_ = None
+                with suppress(Exception):  # the error that stopped training is the one to tell
+                    self.trust_ = self._assess(cells, readers, codes)
+            raise
         self.trust_ = self._assess(cells, readers, codes) if self.is_trained_ else None
 
     def _run_phases(
@@ -258,3 +268,8 @@ class TrainingMixin(PairingMixin):
         place = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["data_registry"]
         modality = place.get("mod_key")
         return self.adata.obs if modality is None else self.adata.mod[modality].obs
+
+
+def _n_epochs(history: Mapping[str, Any] | None) -> int:
+    """Return the number of values in a history, which every finished epoch adds to."""
+    return sum(len(values) for values in (history or {}).values())

@@ -9,9 +9,10 @@ import pandas as pd
 
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import Query, RowReader, TranslationWriter, translation
+from scvi_xmodal.model._request import given_totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from anndata import AnnData
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 _VALUES_AT_A_TIME = 1 << 22
 
 
-def query_blocks(query: Query, n_features: int) -> Iterator[Query]:
-    """Yield some rows of a query at a time, so that the widest matrix stays small.
+def query_blocks(query: Query, n_features: int) -> Iterator[tuple[slice, Query]]:
+    """Yield some rows of a query at a time, and which, so that the widest matrix stays small.
 
     Parameters
     ----------
@@ -34,7 +35,13 @@ def query_blocks(query: Query, n_features: int) -> Iterator[Query]:
     for start in range(0, query.n_obs, rows_at_a_time):
         rows = slice(start, min(start + rows_at_a_time, query.n_obs))
         counts = RowReader(query.reader.rows(rows), n_features=query.reader.n_features)
-        yield Query(counts, query.obs.iloc[rows])
+        yield rows, Query(counts, query.obs.iloc[rows], spec=query.spec)
+
+
+def of_rows(options: Mapping[str, Any], rows: slice, n_obs: int) -> dict[str, Any]:
+    """Return the keywords of ``translate`` for some rows: of depths for each cell, theirs."""
+    totals = given_totals(options.get("depth", "median"), n_obs)
+    return dict(options) if totals is None else {**options, "depth": totals[rows]}
 
 
 def matrices(adata: AnnData) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scvi_xmodal._arguments import LIST, check_arguments
 from scvi_xmodal.data import Query, RowReader
-from scvi_xmodal.tl._blocks import gathered, query_blocks
+from scvi_xmodal.tl._blocks import gathered, of_rows, query_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -153,7 +153,7 @@ class _Handover:
         reader = RowReader(
             translated.layers["mean"], position=self.position, n_features=self.spec.n_features
         )
-        return Query(reader, translated.obs)
+        return Query(reader, translated.obs, spec=self.spec)
 
 
 Step = tuple[Any, str, str]
@@ -193,9 +193,10 @@ def _blocks(
 ) -> Iterator[AnnData]:
     """Yield the translation of some rows at a time."""
     widest = max(model.specs[target].n_features for model, _, target in steps)
-    for part in query_blocks(first, widest):
+    for rows, part in query_blocks(first, widest):
+        last = of_rows(options, rows, first.n_obs)
         for number, (model, source, target) in enumerate(steps):
-            own = options if number == len(steps) - 1 else {}
+            own = last if number == len(steps) - 1 else {}
             translated = model.translate(
                 part, source=source, target=target, transform_batch=batches[number], **own
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._layers import layer_names
-from scvi_xmodal.data import TranslationWriter, open_backed
+from scvi_xmodal.data import Query, TranslationWriter
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,7 +51,7 @@ def translate_dask(
     rows_per_task
         Cells of each task.
     **options
-        Further keywords of the model's ``translate``.
+        Further keywords of the model's ``translate``, but for ``indices``.
 
     Returns
     -------
@@ -67,9 +68,10 @@ def translate_dask(
     if Path(out).suffix != ".zarr":
         raise ValueError(f"out={str(out)!r} must end in .zarr: workers write to it side by side.")
     # The first cell tells what comes out, and every mistake, before work is given away.
-    task = _Task(str(model_dir), str(store), source, target, tuple(sorted(options.items())))
-    first = task.translate(np.array([0]))
-    n_obs = open_backed(store).n_obs
+    task = _Task(model_dir, store, source, target, options)
+    cells = task.cells()
+    n_obs = cells.n_obs
+    first = task.translate(0, 1)
     with TranslationWriter(out, (n_obs, first.n_vars), rows_per_chunk=rows_per_task) as writer:
         writer.create(_matrices(first))
         path = str(writer.aside)
@@ -80,10 +82,13 @@ def translate_dask(
         ]
         compute = dask.compute if client is None else client.compute
         parts = compute(*tasks) if client is None else client.gather(compute(tasks))
-        obs = _annotation(store, source)
+        obs = cells.obs
         if "predicted_depth" in first.obs:
             obs = obs.assign(predicted_depth=np.concatenate(parts))
-        writer.finish(obs=obs, var=first.var, record=first.uns["scvi_xmodal"])
+        record = first.uns["scvi_xmodal"]
+        if cells.pool is not None:
+            record = {**record, "repool": cells.pool.report.record()}
+        writer.finish(obs=obs, var=first.var, record=record)
     return Path(out)
 
 
@@ -91,29 +96,55 @@ class _Task:
     """What a worker needs to know; small enough to send."""
 
     def __init__(
-        self, model_dir: str, store: str, source: str, target: str, options: tuple[Any, ...]
+        self,
+        model_dir: str | Path,
+        store: str | Path,
+        source: Any,
+        target: str,
+        options: dict[str, Any],
     ):
-        self.model_dir = model_dir
-        self.store = store
-        self.source = source
+        options = dict(options)
+        for name, is_given in (
+            ("indices", options.get("indices") is not None),
+            ("depth", not isinstance(options.get("depth", ""), str)),
+        ):
+            if is_given:
+                raise ValueError(
+                    f"{name}= cannot be split over workers: all cells of a file are translated, "
+                    "at the median or predicted depth. Use model.translate."
+                )
+        self.model_dir = str(model_dir)
+        # the model may be trained and saved again while this process lives
+        self.written = _manifest(model_dir)
+        self.store = str(store)
+        self.source = source if isinstance(source, str) else tuple(source)
         self.target = target
+        self.layer = options.pop("layer", None)
+        self.repool = bool(options.pop("repool", False))
         self.options = options
 
-    def translate(self, rows: NDArray[np.int64]) -> AnnData:
-        model = _load(self.model_dir, os.getpid())
-        return model.translate(
-            self.store,
-            source=self.source,
-            target=self.target,
-            indices=rows,
-            **dict(self.options),
+    def cells(self) -> Query:
+        """Return the cells that the model finds in the file, as every worker finds them."""
+        return _cells(
+            self.model_dir, self.written, self.store, self.source, self.layer, self.repool, _here()
         )
+
+    def translate(self, start: int, stop: int) -> AnnData:
+        """Translate some of the cells."""
+        cells = self.cells()
+        part = Query(
+            _RowsOf(cells.reader, start, stop),  # type: ignore[arg-type]
+            cells.obs.iloc[start:stop],
+            spec=cells.spec,
+        )
+        model = _load(self.model_dir, self.written, _here())
+        return model.translate(part, source=self.source, target=self.target, **self.options)
 
     def write(self, path: str, start: int, stop: int) -> NDArray[np.float32] | None:
         """Translate rows, write them, and return their predicted depth if there is one."""
         import zarr
 
-        result = self.translate(np.arange(start, stop))
+        result = self.translate(start, stop)
         group = zarr.open_group(path, mode="r+")
         for name, values in _matrices(result).items():
             group[name if name == "X" else f"layers/{name}"][start:stop] = values
@@ -121,12 +152,28 @@ class _Task:
         return None if predicted is None else predicted.to_numpy()
 
 
+class _RowsOf:
+    """Some neighbouring rows of a reader."""
+
+    def __init__(self, reader: Any, start: int, stop: int):
+        self.reader, self.start, self.n_rows = reader, start, stop - start
+
+    def sparse_rows(self, rows: slice) -> Any:
+        start, stop, _ = rows.indices(self.n_rows)
+        return self.reader.sparse_rows(slice(self.start + start, self.start + stop))
+
+
 def _matrices(adata: AnnData) -> dict[str, Any]:
     return {"X": adata.X, **{name: adata.layers[name] for name in layer_names(adata)}}
 
 
+def _here() -> int:
+    # a cache must not travel into a forked process with its open files
+    return os.getpid()
+
+
 @lru_cache(maxsize=2)
-def _load(model_dir: str, process: int) -> Any:
+def _load(model_dir: str, written: str, process: int) -> Any:
     """Load a model once in each process."""
     import scvi_xmodal.model
     from scvi_xmodal.model import read_manifest
@@ -135,7 +182,16 @@ def _load(model_dir: str, process: int) -> Any:
     return getattr(scvi_xmodal.model, name).load(model_dir, adata=False, accelerator="cpu")
 
 
-def _annotation(store: str | Path, source: str) -> Any:
-    opened = open_backed(store)
-    modality = getattr(opened, "mod", {}).get(source)
-    return (opened if modality is None else modality).obs.copy()
+@lru_cache(maxsize=2)
+def _cells(
+    model_dir: str, written: str, store: str, source: Any, layer: Any, repool: bool, process: int
+) -> Query:
+    """Find the cells of a file once in each process; their counts stay on disk."""
+    return _load(model_dir, written, process)._query(store, source, layer, None, repool=repool)
+
+
+def _manifest(model_dir: str | Path) -> str:
+    """Return what a saved model says of itself, digest of its file included, as text."""
+    from scvi_xmodal.model import read_manifest
+
+    return json.dumps(read_manifest(model_dir), sort_keys=True)

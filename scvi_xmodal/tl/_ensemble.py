@@ -8,7 +8,7 @@ import numpy as np
 
 from scvi_xmodal._arguments import LIST, TEXT, check_arguments
 from scvi_xmodal.data import translation
-from scvi_xmodal.tl._blocks import gathered, matrices, query_blocks
+from scvi_xmodal.tl._blocks import gathered, matrices, of_rows, query_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,8 +99,15 @@ def translate_ensemble(
     cells = models[0]._query(query, source, layer, indices, repool=repool)
     widest = max(models[0].specs[key].n_features for key in (source, target))
     blocks = (
-        _mean([model.translate(part, source=source, target=target, **options) for model in models])
-        for part in query_blocks(cells, widest * len(models))
+        _mean(
+            [
+                model.translate(
+                    part, source=source, target=target, **of_rows(options, rows, cells.n_obs)
+                )
+                for model in models
+            ]
+        )
+        for rows, part in query_blocks(cells, widest * len(models))
     )
     own: dict[str, Any] = {"n_models": len(models)}
     if cells.pool is not None:
@@ -147,4 +154,9 @@ def _check_models(models: list[Any], source: str, target: str) -> None:
                     f"Model {number} has other {key!r} features ({len(own)}, such as {one!r}) "
                     f"than model 0 ({len(first)}, there {other!r}): train all on the same "
                     "features in the same order."
+                )
+            if not np.array_equal(model.specs[key].order, models[0].specs[key].order):
+                raise ValueError(
+                    f"Model {number} has the {key!r} features on other chromosomes than model 0: "
+                    "set all up with the same var['chrom']."
                 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from mudata import MuData
 
 from scvi_xmodal._arguments import LIST, check_arguments
+from scvi_xmodal.data import open_backed, rows_of_modality
+from scvi_xmodal.data._query import checked_rows
 from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
@@ -116,12 +118,14 @@ def joint_latent(
 
     Returns
     -------
-    Array of shape (n_cells, n_latent), times the number of modalities where concatenated.
+    Array of shape (n_cells, n_latent), times the number of modalities where concatenated, in the
+    MuData's order of cells.
 
     Raises
     ------
     ValueError
-        If ``combine`` or a modality is unknown, or cells lack a modality.
+        If ``combine`` or a modality is unknown, cells lack a modality, or the model's modalities
+        have latents of their own.
 
     Examples
     --------
@@ -141,6 +145,13 @@ def joint_latent(
     keys = list(model.specs) if modalities is None else list(modalities)
     if not keys:
         raise ValueError("modalities names none.")
+    if not model.shares_latent and len(keys) > 1:
+        raise ValueError(
+            f"{type(model).__name__} has a latent of its own for each modality, which cannot be "
+            f"joined: name one, modalities=[{keys[0]!r}], or use a Butterfly."
+        )
+    if len(keys) > 1:
+        _check_measured(model, data, keys, indices)
     found = [
         model.get_latent_representation(data, modality=key, indices=indices, return_dist=True)
         for key in keys
@@ -150,6 +161,25 @@ def joint_latent(
         return np.concatenate(list(means), axis=1)
     weights = np.ones_like(means) if combine == "mean" else 1 / np.maximum(variances, 1e-12)
     return (means * weights).sum(axis=0) / weights.sum(axis=0)
+
+
+def _check_measured(model: Any, data: Any, keys: Sequence[str], indices: Any) -> None:
+    """Raise unless every cell was measured in every modality."""
+    data = open_backed(data) if isinstance(data, str | Path) else data
+    data = model.adata if data is None else data
+    if not isinstance(data, MuData):
+        return
+    rows = slice(None) if indices is None else checked_rows(indices, data.n_obs)
+    for key in keys:
+        if key in data.mod:
+            own = rows_of_modality(data, key)[rows]
+            n_lacking = int((own < 0).sum())
+            if n_lacking:
+                raise ValueError(
+                    f"{n_lacking} of {own.size} cells were not measured in {key!r}: subset to "
+                    "those that were, or let Butterfly look through what each cell has: "
+                    f"model.get_latent_representation(modality={list(keys)})."
+                )
 
 
 def _joined(modalities: dict[str, AnnData]) -> MuData:

@@ -13,7 +13,7 @@ from scvi.data import AnnDataManager
 
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import CountsField, layer_name
-from scvi_xmodal.data._fields import chromosomes_of
+from scvi_xmodal.data._fields import _plain_columns, chromosomes_of
 
 LAYOUTS = ("csr_array", "csc_array", "csc_matrix", "dense", "h5ad_csr", "h5ad_dense")
 
@@ -143,3 +143,12 @@ def test_layer_names_leave_x_out():
 def test_layer_name():
     assert layer_name("rna", None) == "rna.X"
     assert layer_name("rna", "counts") == "rna.layers['counts']"
+
+
+def test_gaps_in_text_stay_gaps():
+    adata = _atac(["chr1:1-2", "chr1:3-4", "chr2:1-2"])
+    adata.var["gene"] = ["a", None, np.nan]
+    adata.var["start"] = [1.0, np.nan, 3.0]
+    columns = _plain_columns(adata.var)
+    assert columns["gene"].tolist() == ["a", None, None]
+    np.testing.assert_array_equal(columns["start"], [1.0, np.nan, 3.0])

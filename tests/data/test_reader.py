@@ -157,3 +157,22 @@ def test_one_cell_of_one_feature():
 
 def test_no_rows(counts):
     assert RowReader(sparse.csr_matrix(counts), n_features=7).rows(slice(0, 0)).shape == (0, 7)
+
+
+@pytest.mark.parametrize("position", [None, np.array([2, 0, -1, 1])])
+def test_entries_in_parts_are_one_entry(position):
+    dense = np.array([[3, 0, 1, 0], [0, 2, 0, 4.0]])
+    parts = sparse.csr_matrix(
+        ([1, 2, 1, 1, 1, 4], ([0, 2, 0, 1, 1, 3]), [0, 3, 6]), shape=dense.shape, dtype=np.float32
+    )
+    parts.data = np.array([1, 1, 2, 1, 1, 4], dtype=np.float32)
+    stored = parts.copy()
+    n_features = 4 if position is None else 3
+    whole = RowReader(sparse.csr_matrix(dense), position=position, n_features=n_features)
+    found = RowReader(parts, position=position, n_features=n_features).rows(slice(None))
+    assert found.has_canonical_format
+    expected = whole.rows(slice(None))
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.data, expected.data)
+    np.testing.assert_array_equal(parts.data, stored.data)  # the user's matrix stays as it was
+    assert parts.nnz == 6

@@ -45,3 +45,12 @@ def test_protein_is_centred_log_ratio():
     expected = np.log((counts + 1) / geometric_mean)
     stored = sparse.csr_matrix(counts)
     np.testing.assert_allclose(Scale.fitted("protein", stored).apply(stored), expected)
+
+
+def test_a_stored_zero_in_an_empty_cell_is_a_zero():
+    counts = sparse.csr_matrix([[5.0, 0], [1, 3]])
+    counts.data[0] = 0
+    scale = Scale.fitted("rna", counts)
+    with np.errstate(all="raise"):
+        found = scale.apply(counts).toarray()
+    np.testing.assert_allclose(found, np.log1p([[0, 0], [1, 3]]))

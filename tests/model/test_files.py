@@ -113,6 +113,23 @@ class TestSave:
         assert sorted(file.name for file in path.iterdir()) == ["mdata.h5mu", "model.pt", MANIFEST]
         assert Butterfly.load(path).adata.shape == trained.mdata.shape
 
+    def test_data_of_the_model_before_are_not_taken_for_this_ones(self, trained, tmp_path):
+        path = tmp_path / "model"
+        sizes = {"n_cells": 70, "n_genes": 18, "n_peaks": 36, "n_chromosomes": 3}
+        other = xm.datasets.synthetic(**sizes, atac_density=0.3)
+        other.mod["rna"].obs_names = other.mod["atac"].obs_names = [f"b{i}" for i in range(70)]
+        other = MuData(dict(other.mod))
+        Butterfly.setup_mudata(other)
+        first = Butterfly(other)
+        first.train(1, pretrain_epochs=0, enable_progress_bar=False)
+        first.save(path, save_anndata=True)
+        trained.model.save(path, overwrite=True)
+        with pytest.raises(ValueError, match="trained on 60 cells, there are 70"):
+            Butterfly.load(path)
+        assert Butterfly.load(path, adata=False).is_trained
+        with pytest.raises(ValueError, match="must be the training MuData or False, got bool"):
+            Butterfly.load(path, adata=True)
+
     def test_parents_are_made(self, trained, tmp_path):
         trained.model.save(tmp_path / "a" / "b" / "model")
         assert Butterfly.load(tmp_path / "a" / "b" / "model", adata=False).is_trained

@@ -357,3 +357,26 @@ def test_queries_are_not_kept_alive(trained):
     del query
     gc.collect()
     assert alive() is None
+
+
+class TestRead:
+    """A Query is of one modality in one order, and was chosen before."""
+
+    def test_it_is_translated_as_the_cells_are(self, trained):
+        query = trained.model._query(trained.mdata, "rna", None, [3, 5])
+        found = trained.model.translate(query, source="rna", target="atac")
+        expected = trained.model.translate(
+            trained.mdata, source="rna", target="atac", indices=[3, 5]
+        )
+        np.testing.assert_array_equal(found.X, expected.X)
+
+    @pytest.mark.parametrize("choice", [{"indices": [0]}, {"layer": "counts"}, {"repool": True}])
+    def test_nothing_can_be_chosen_of_it(self, trained, choice):
+        query = trained.model._query(trained.mdata, "rna", None, None)
+        with pytest.raises(ValueError, match=rf"{next(iter(choice))}=.* has no effect on a Query"):
+            trained.model.translate(query, source="rna", target="atac", **choice)
+
+    def test_it_is_of_one_modality(self, trained):
+        query = trained.model._query(trained.mdata, "rna", None, None)
+        with pytest.raises(ValueError, match="was read as 'rna'"):
+            trained.model.translate(query, source="atac", target="rna")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -807,3 +809,49 @@ def test_mixed_precision_ends_near_full_precision(mdata, preset):
         assert translated.X.dtype == np.float32
         assert np.isfinite(translated.X).all()
     assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.02)
+
+
+class TestFailedAgain:
+    """A second training that fails leaves other weights, and what is said is of these."""
+
+    @pytest.fixture
+    def failed(self, simulate):
+        mdata = simulate()
+        Butterfly.setup_mudata(mdata)
+        model = Butterfly(mdata, n_latent=6)
+        model.train(2, pretrain_epochs=0, split=SPLIT, enable_progress_bar=False)
+        before = copy.deepcopy(model.trust_)
+
+        class Fail(Callback):
+            def on_train_epoch_start(self, trainer, pl_module):
+                if trainer.current_epoch == 2:
+                    raise RuntimeError("no more")
+
+        with pytest.raises(RuntimeError, match="no more"):
+            model.train(
+                5,
+                pretrain_epochs=0,
+                split=SPLIT,
+                enable_progress_bar=False,
+                callbacks=[Fail()],
+                plan_kwargs={"lr": 0.01},
+            )
+        return model, before
+
+    def test_it_is_judged_anew(self, failed):
+        model, before = failed
+        assert model.is_trained
+        scores = [own["scores"]["rna"]["atac"]["score"] for own in (before, model.trust_)]
+        assert not np.array_equal(*scores, equal_nan=True)
+        known = model.familiarity(source="rna", indices=SPLIT.validation)["familiarity"]
+        assert known.mean() == pytest.approx(0.5, abs=0.1)
+
+    def test_one_that_never_began_changes_nothing(self, simulate):
+        mdata = simulate()
+        Butterfly.setup_mudata(mdata)
+        model = Butterfly(mdata, n_latent=6)
+        model.train(1, pretrain_epochs=0, split=SPLIT, enable_progress_bar=False)
+        before = model.trust_
+        with pytest.raises(ValueError, match="no argument"):
+            model.train(1, split=SPLIT, acelerator="cpu")
+        assert model.trust_ is before

@@ -5,6 +5,8 @@ from __future__ import annotations
 import anndata
 import numpy as np
 import pytest
+import scvi
+from mudata import MuData
 
 from scvi_xmodal.datasets import synthetic
 from scvi_xmodal.model import Butterfly
@@ -88,3 +90,64 @@ def test_mistakes_are_told_before_work_starts(saved, tmp_path):
             target="protein",
         )
     assert list(tmp_path.iterdir()) == []
+
+
+class TestCells:
+    """The file's cells stand in other orders, or lack the source."""
+
+    @pytest.fixture
+    def write(self, saved, tmp_path):
+        def run(mdata, **options):
+            mdata.write(tmp_path / "cells.h5mu")
+            given = {"source": "atac", "target": "rna", "rows_per_task": 16, **options}
+            return anndata.read_zarr(
+                translate_dask(
+                    saved[0] / "model", tmp_path / "cells.h5mu", tmp_path / "out.zarr", **given
+                )
+            )
+
+        return run
+
+    def _same(self, written, direct):
+        assert written.obs_names.tolist() == direct.obs_names.tolist()
+        np.testing.assert_allclose(written.X, direct.X, rtol=1e-5, atol=1e-6)
+
+    def test_another_order_in_the_modality(self, saved, write):
+        _, model, mdata = saved
+        parts = {"rna": mdata["rna"].copy(), "atac": mdata["atac"][::-1].copy()}
+        mixed = MuData(parts)
+        mixed.obs["batch_of_cells"] = np.arange(mixed.n_obs)
+        written = write(mixed)
+        direct = model.translate(mixed, source="atac", target="rna")
+        self._same(written, direct)
+        assert written.obs["batch_of_cells"].tolist() == direct.obs["batch_of_cells"].tolist()
+
+    @pytest.mark.parametrize("source", ["atac", ("rna", "atac")])
+    def test_cells_that_lack_the_source(self, saved, write, source):
+        _, model, mdata = saved
+        partly = MuData({"rna": mdata["rna"][:60].copy(), "atac": mdata["atac"][25:].copy()})
+        written = write(partly, source=source)
+        self._same(written, model.translate(partly, source=source, target="rna"))
+
+    def test_what_needs_the_whole_is_refused(self, saved, write):
+        mdata = saved[2]
+        for options in ({"indices": [0]}, {"depth": np.ones(90)}):
+            with pytest.raises(ValueError, match=rf"{next(iter(options))}= cannot be split"):
+                write(mdata, **options)
+
+
+def test_a_model_saved_again_is_loaded_again(saved, tmp_path):
+    folder, _, mdata = saved
+    scvi.settings.seed = 3
+    found = []
+    for number in range(2):
+        model = Butterfly(mdata)
+        model.train(1 + number, pretrain_epochs=0, enable_progress_bar=False)
+        model.save(tmp_path / "model", overwrite=True)
+        options = {"source": "rna", "target": "atac"}
+        out = tmp_path / f"out{number}.zarr"
+        path = translate_dask(tmp_path / "model", folder / "rna.h5ad", out, **options)
+        found.append(anndata.read_zarr(path).X)
+        direct = model.translate(mdata["rna"], **options).X
+        np.testing.assert_allclose(found[-1], direct, rtol=1e-5, atol=1e-6)
+    assert np.abs(found[0] - found[1]).max() > 1e-4

@@ -118,3 +118,20 @@ def test_bad_input(mdata, models, change, message):
     given = change.pop("models", lambda m: m)(models)
     with pytest.raises(ValueError, match=message):
         translate_ensemble(given, mdata["atac"], **{**WAY, **change})
+
+
+def test_depths_of_each_cell_go_with_their_rows(mdata, models, monkeypatch):
+    depth = np.random.default_rng(0).integers(3, 40, mdata.n_obs)
+    way = {"source": "rna", "target": "atac", "depth": depth}
+    own = np.mean([model.translate(mdata["rna"], **way).X for model in models], axis=0)
+    monkeypatch.setattr(_blocks, "_VALUES_AT_A_TIME", 30 * 3 * 25)  # 25 cells at a time
+    np.testing.assert_allclose(translate_ensemble(models, mdata["rna"], **way).X, own, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"each of the 60 cells, got shape \(59,\)"):
+        translate_ensemble(models, mdata["rna"], **{**way, "depth": depth[1:]})
+
+
+def test_members_must_hold_peaks_in_one_order(mdata, models):
+    other = mdata.copy()
+    other["atac"].var["chrom"] = [f"chr{j % 3}" for j in range(30)]
+    with pytest.raises(ValueError, match="Model 1 has the 'atac' features on other chromosomes"):
+        translate_ensemble([models[0], _trained(other, 0)], mdata["atac"], **WAY)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scvi
+from mudata import MuData
 
 import scvi_xmodal as xm
 from scvi_xmodal.data import Split
@@ -157,3 +158,45 @@ def test_users_mistakes_are_named(study):
     renamed.uns["scvi_xmodal"]["source"] = "control"
     with pytest.raises(ValueError, match="give kind="):
         integrate(mdata["atac"], renamed)
+
+
+class TestOrder:
+    """Modalities hold the cells in other orders, or not all of them."""
+
+    @pytest.fixture(scope="class")
+    def mixed(self, study):
+        mdata = study[1]
+        return MuData({"rna": mdata["rna"].copy(), "atac": mdata["atac"][::-1].copy()})
+
+    @pytest.mark.parametrize("combine", ["mean", "concatenate", "precision"])
+    def test_latents_are_of_the_same_cells(self, study, mixed, combine):
+        model, mdata = study
+        rows = mdata.obs_names.get_indexer(mixed.obs_names)
+        found = joint_latent(model, mixed, combine=combine)
+        expected = joint_latent(model, mdata, combine=combine)[rows]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("modality", ["rna", "atac"])
+    def test_one_latent_stands_in_the_mudatas_order(self, study, mixed, modality, tmp_path):
+        model, mdata = study
+        rows = mdata.obs_names.get_indexer(mixed.obs_names)
+        expected = model.get_latent_representation(mdata, modality=modality)[rows]
+        mixed.write(tmp_path / "mixed.h5mu")
+        for cells in (mixed, tmp_path / "mixed.h5mu"):
+            found = model.get_latent_representation(cells, modality=modality)
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+    def test_cells_that_lack_a_modality_are_told(self, study):
+        model, mdata = study
+        partly = MuData({"rna": mdata["rna"][:40].copy(), "atac": mdata["atac"][20:].copy()})
+        with pytest.raises(ValueError, match=r"20 of 60 cells were not measured in 'rna'"):
+            joint_latent(model, partly)
+        assert joint_latent(model, partly, modalities=["atac"]).shape == (40, 4)
+
+
+def test_latents_that_are_not_shared_are_not_joined(study):
+    mdata = study[1].copy()
+    xm.model.Polarbear.setup_mudata(mdata)
+    model = xm.model.Polarbear(mdata)
+    with pytest.raises(ValueError, match="Polarbear has a latent of its own"):
+        joint_latent(model, mdata)
