@@ -135,6 +135,18 @@ def test_evaluating_scores_only_cells_that_were_held_out(folder, tmp_path):
     assert "Ridge" not in shown.stdout
 
 
+def test_evaluating_takes_peaks_that_are_written_otherwise(folder, tmp_path):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    mdata["atac"].var_names = mdata["atac"].var_names.str.replace(":", "-")
+    mdata.update()
+    mdata.write(tmp_path / "dashes.h5mu")
+    options = ["--no-baselines", "--json"]
+    found = _invoke("evaluate", folder / "model", tmp_path / "dashes.h5mu", *options)
+    assert found.exit_code == 0, found.output
+    expected = _invoke("evaluate", folder / "model", folder / "data.h5mu", *options)
+    assert json.loads(found.stdout) == json.loads(expected.stdout)
+
+
 def test_cells_that_were_trained_on_are_not_scored(folder, tmp_path):
     mdata = xm.datasets.read(folder / "data.h5mu")
     split = xm.pp.split(mdata, by="cell", seed=0)

@@ -109,8 +109,12 @@ def _model_features(model: Any, mdata: MuData) -> MuData:
     for key, spec in model.specs.items():
         modality, _ = model._location(key)
         adata = pick_modality(mdata, spec, modality=modality)
-        match_features(adata.var_names, spec.feature_names, modality=key, kind=spec.kind)
-        parts[key] = adata[:, list(spec.feature_names)].to_memory(copy=True)
+        position = match_features(
+            adata.var_names, spec.feature_names, modality=key, kind=spec.kind, reference=modality
+        )
+        own = np.flatnonzero(position >= 0)
+        parts[key] = adata[:, own[np.argsort(position[own])]].to_memory(copy=True)
+        parts[key].var_names = list(spec.feature_names)
         parts[key].obs = mdata.obs.combine_first(adata.obs).loc[adata.obs_names]
     with own_columns_only():
         whole = MuData(parts)

@@ -186,6 +186,17 @@ class Baseline(ABC):
             record["repool"] = cells.pool.report.record()
         return translation(layers, obs=cells.obs, var=fitted.modalities[target].var, record=record)
 
+    def get_var_names(self) -> dict[str, NDArray[Any]]:
+        """Return the feature names of each modality, by its key in the training data.
+
+        Raises
+        ------
+        ValueError
+            If the baseline is not fitted.
+        """
+        modalities = self._check_fitted().modalities.values()
+        return {part.name: np.asarray(part.spec.feature_names) for part in modalities}
+
     @abstractmethod
     def _fit_source(self, training: Training) -> tuple[Encoder, Values]:
         """Return what turns counts into inputs, and the inputs of the training cells."""
@@ -198,16 +209,21 @@ class Baseline(ABC):
         """Tell whether there is anything to learn in a direction."""
         return True
 
-    def _check_direction(self, source: Kind, target: Kind) -> Fitted:
-        name = type(self).__name__
+    def _check_fitted(self) -> Fitted:
         if self._fitted is None:
+            name = type(self).__name__
             raise ValueError(f"This {name} is not fitted. Call fit(mdata, indices=...) first.")
-        if (source, target) not in list(self._fitted.predictors):
-            raise ValueError(
-                f"This {name} cannot translate from source={source!r} to target={target!r}; it "
-                f"was fitted on {list(self._fitted.modalities)}, and the two must differ."
-            )
         return self._fitted
+
+    def _check_direction(self, source: Kind, target: Kind) -> Fitted:
+        fitted = self._check_fitted()
+        if (source, target) not in list(fitted.predictors):
+            raise ValueError(
+                f"This {type(self).__name__} cannot translate from source={source!r} to "
+                f"target={target!r}; it was fitted on {list(fitted.modalities)}, and the two must "
+                "differ."
+            )
+        return fitted
 
     def _options(self) -> dict[str, Any]:
         return {own.name: getattr(self, own.name) for own in fields(self) if own.init}

@@ -82,7 +82,10 @@ class CountsField(LayerField):
         """Accept other data with the same features in any order; keep the model's own order."""
         self.validate_field(adata_target)
         match_features(
-            adata_target.var_names, state_registry[self.COLUMN_NAMES_KEY], modality=self.modality
+            adata_target.var_names,
+            state_registry[self.COLUMN_NAMES_KEY],
+            modality=self.modality,
+            kind=self.kind,
         )
         return {**state_registry, self.N_OBS_KEY: adata_target.n_obs}
 

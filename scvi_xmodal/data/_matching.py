@@ -1,4 +1,4 @@
-"""Features are matched by name, never by position."""
+"""Features are matched by name, never by position; peaks by place where names differ."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal.data._coordinates import peak_names
+from scvi_xmodal.data._peaks import parse_peaks
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MEND = {
-    "rna": "pp.align_features(query, model_genes) can fill missing genes with zeros",
-    "protein": "pp.align_features(query, model_proteins) can fill missing proteins with zeros",
-    "atac": "pp.repool_peaks(query, model_peaks), or translate(..., repool=True), maps other "
-    "peaks onto the model's; pp.align_features(query, model_peaks) fills missing peaks with zeros",
-}
+_WORDS = {"rna": "genes", "protein": "proteins", "atac": "peaks"}
 
 
 def check_unique(names: Any, *, name: str) -> None:
@@ -79,9 +77,17 @@ def match_most_features(
 
 
 def match_features(
-    names: Any, model_names: Any, *, modality: str, kind: str | None = None
+    names: Any,
+    model_names: Any,
+    *,
+    modality: str,
+    kind: str | None = None,
+    reference: str | None = None,
 ) -> NDArray[np.int64]:
     """Return, for each of the given columns, the model's feature, or -1.
+
+    Peaks that differ only in how coordinates are written (``chr1-10-20``, ``chr1:10-20``) are the
+    same; an equal name comes first.
 
     Parameters
     ----------
@@ -92,7 +98,9 @@ def match_features(
     modality
         How messages call the modality.
     kind
-        What it measures, to name the mend.
+        What it measures; by default ``modality`` says so.
+    reference
+        Its key in the model's ``get_var_names()``, to name the mend; by default ``modality``.
 
     Raises
     ------
@@ -104,17 +112,84 @@ def match_features(
     >>> from scvi_xmodal.data import match_features
     >>> match_features(["b", "x", "a"], ["a", "b"], modality="rna").tolist()
     [1, -1, 0]
+    >>> match_features(
+    ...     ["chr2_5_9", "chr1_1_3"], ["chr1:1-3", "chr2:5-9"], modality="atac"
+    ... ).tolist()
+    [1, 0]
     """
+    kind = kind or modality
     model_index = pd.Index(np.asarray(model_names, dtype=object))
-    position = model_index.get_indexer(pd.Index(np.asarray(names, dtype=object)))
-    n_found = int((position >= 0).sum())
-    if n_found < model_index.size:
-        missing = model_index.difference(pd.Index(names), sort=False)
-        mend = _MEND.get(kind or modality, _MEND["rna"])
+    own = pd.Index(np.asarray(names, dtype=object))
+    position = model_index.get_indexer(own).astype(np.int64)
+    if kind == "atac":
+        position = match_places(own, model_index, position)
+    found = np.zeros(model_index.size, dtype=bool)
+    found[position[position >= 0]] = True
+    if not found.all():
+        missing = model_index[~found]
+        mend = _mend(kind, f"model.get_var_names()[{reference or modality!r}]", bool(found.any()))
         raise ValueError(
-            f"The data lack {len(missing)} of the model's {model_index.size} {modality!r} "
+            f"The data lack {missing.size} of the model's {model_index.size} {modality!r} "
             f"features, such as {list(missing[:3])}; the data's own are named "
-            f"{list(map(str, names[:3]))}. If they are merely named otherwise, rename them; "
+            f"{list(map(str, own[:3]))}. If they are merely named otherwise, rename them; "
             f"{mend}."
         )
-    return position.astype(np.int64)
+    return position
+
+
+def match_places(names: Any, known: Any, position: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return matches by name, and those of peaks whose names write the same place otherwise.
+
+    Parameters
+    ----------
+    names
+        Names of shape (n_names,).
+    known
+        Names to find them among, of shape (n_known,).
+    position
+        Which of the known names each name equals, or -1, of shape (n_names,).
+
+    Returns
+    -------
+    Positions of shape (n_names,). Only names that equal none are matched by place, with known
+    names that none equals, and only where a place is named once on either side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scvi_xmodal.data._matching import match_places
+    >>> match_places(["a", "chr1-1-3", "x"], ["chr1:1-3", "a"], np.array([1, -1, -1])).tolist()
+    [1, 0, -1]
+    """
+    free = np.ones(len(known), dtype=bool)
+    free[position[position >= 0]] = False
+    if not free.any():  # all were found by name, and parsing names takes a while
+        return position
+    (places, is_single), (known_places, known_single) = _places(names), _places(known)
+    rows = np.flatnonzero(free & known_single)
+    among = known_places[rows].get_indexer(places)
+    wanted = (position < 0) & is_single & (among >= 0)
+    matched = position.copy()
+    matched[wanted] = rows[among[wanted]]
+    return matched
+
+
+def _places(names: Any) -> tuple[pd.Index, NDArray[np.bool_]]:
+    """Return each peak's place, written alike, and whether it has one that no other has."""
+    peaks = parse_peaks(names)
+    places = peak_names(peaks.chrom, peaks.start, peaks.end)
+    return places, peaks.parsed & ~places.duplicated(keep=False)
+
+
+def _mend(kind: str, reference: str, some_found: bool) -> str:
+    """Say what can be done about missing features: calls that work as they stand."""
+    align = f"pp.align_features(query, {reference}, "
+    fill = f"{align}missing='zero') fills missing {_WORDS.get(kind, 'features')} with zeros"
+    if kind != "atac":
+        others = f"{align}match=...) finds the model's names in a column of the query's var"
+        return fill if some_found else others
+    pool = (
+        "repool=True maps other peaks onto the model's by overlap, as "
+        f"pp.repool_peaks(query, {reference}) does"
+    )
+    return f"{pool}; {fill}" if some_found else pool

@@ -121,7 +121,7 @@ def read_query(
         )
     check_unique(adata.var_names, name="The query's features")
     _refuse_wrong_modality(adata, spec, other_specs)
-    matching = _match(adata, spec) if repool is None else _pool(adata, spec, repool)
+    matching = _match(adata, spec, modality) if repool is None else _pool(adata, spec, repool)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         raise ValueError(f"{name} is empty: the query needs counts.")
@@ -137,10 +137,14 @@ def read_query(
     return Query(reader, obs.iloc[rows].copy(), pool, spec)
 
 
-def _match(adata: AnnData, spec: ModalitySpec) -> dict[str, Any]:
+def _match(adata: AnnData, spec: ModalitySpec, modality: str | None) -> dict[str, Any]:
     """Return the network's feature for each column, as a reader takes it."""
     position = match_features(
-        adata.var_names, spec.feature_names, modality=spec.key, kind=spec.kind
+        adata.var_names,
+        spec.feature_names,
+        modality=spec.key,
+        kind=spec.kind,
+        reference=modality,
     )
     found = position >= 0
     position[found] = spec.position[position[found]]

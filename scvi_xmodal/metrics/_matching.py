@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal.data._matching import match_places
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -75,7 +77,9 @@ class Measured:
         """
         if self.var_names.equals(var_names):
             return self
-        columns = self.var_names.get_indexer(var_names)
+        columns = match_places(
+            var_names, self.var_names, self.var_names.get_indexer(var_names).astype(np.int64)
+        )
         missing = var_names[columns < 0]
         if missing.size:
             raise ValueError(

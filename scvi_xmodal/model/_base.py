@@ -197,7 +197,9 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         spec = self.specs[key]
         modality, layer = self._location(key)
         adata = self.adata if modality is None else self.adata.mod[modality]
-        position = match_features(adata.var_names, spec.feature_names, modality=key)
+        position = match_features(
+            adata.var_names, spec.feature_names, modality=key, kind=spec.kind, reference=modality
+        )
         matrix = adata.X if layer is None else adata.layers[layer]
         # once more, because people normalise in place after they have registered their data
         check_counts(matrix, name=layer_name(modality or key, layer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._arguments import check_arguments, shown
 from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data._matching import match_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,16 +31,17 @@ def align_features(
 ) -> AnnData:
     """Return a copy with exactly the reference's features, in its order and by its names.
 
-    Features that the reference does not know are left out. Features are matched by name; peaks
-    called on other data are matched by place, with :func:`repool_peaks`.
+    Features that the reference does not know are left out. Features are matched by name, and peaks
+    whose coordinates are written otherwise (``chr1-10-20``, ``chr1:10-20``) by place; peaks called
+    on other data are mapped by overlap, with :func:`repool_peaks`.
 
     Parameters
     ----------
     adata
         Data to align; stays as it is.
     reference
-        Names of shape (n_features,), a ``var`` table such as a model's or a translation's, or
-        an AnnData with one.
+        Names of shape (n_features,), such as ``model.get_var_names()["rna"]``, a ``var`` table
+        such as a translation's, or an AnnData with one.
     match
         What identifies a feature: ``"name"`` for ``var_names``, or a column of ``adata.var`` such
         as ``"gene_ids"``. The reference's column of that name is compared, or its names if it
@@ -80,6 +83,8 @@ def align_features(
     wanted = _identifiers(table, match, strip_versions, of="reference", fall_back=True)
     known = _identifiers(adata.var, match, strip_versions, of="adata", fall_back=False)
     position = _positions(wanted, known)
+    if match == "name":
+        position = match_places(wanted, known, position)
     found = position >= 0
     _report_missing(table.index[~found], found, missing=missing, own=adata.var_names)
     taken = adata[:, position[found]].to_memory(copy=True)
@@ -104,11 +109,24 @@ def as_table(reference: Any) -> pd.DataFrame:
     """
     if isinstance(reference, AnnData):
         reference = reference.var
+    _refuse_several(reference)
     if isinstance(reference, str) or not hasattr(reference, "__len__") or not len(reference):
-        raise ValueError(f"The reference must be names or a var table, got {reference!r}.")
+        raise ValueError(f"The reference must be names or a var table, got {shown(reference)}.")
     if isinstance(reference, pd.DataFrame):
         return reference
     return pd.DataFrame(index=pd.Index([str(name) for name in reference]))
+
+
+def _refuse_several(reference: Any) -> None:
+    """Raise at what holds the features of several modalities: a model, a MuData, a dict."""
+    call, parts = "reference", getattr(reference, "mod", reference)
+    if hasattr(reference, "get_var_names"):
+        call, parts = "model.get_var_names()", reference.get_var_names()
+    if isinstance(parts, Mapping) and parts:
+        raise ValueError(
+            f"The reference must be names or a var table, got a {type(reference).__name__} with "
+            f"those of {list(parts)}: give one's, such as {call}[{next(iter(parts))!r}]."
+        )
 
 
 def _identifiers(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scvi_xmodal.data import check_unique, match_features, match_most_features
+import scvi_xmodal as xm
+from scvi_xmodal.data import _matching, check_unique, match_features, match_most_features
 
 NAMES = [f"g{number}" for number in range(8)]
 
@@ -45,8 +47,70 @@ def test_renamed_features_are_shown_beside_the_models():
     ("kind", "word"), [("rna", "genes"), ("atac", "peaks"), ("protein", "proteins")]
 )
 def test_the_mend_speaks_of_the_kind(kind, word):
-    with pytest.raises(ValueError, match=f"missing {word}"):
-        match_features([], NAMES, modality="mine", kind=kind)
+    call = r"pp\.align_features\(query, model\.get_var_names\(\)\['mine'\], missing='zero'\)"
+    with pytest.raises(ValueError, match=f"{call} fills missing {word}"):
+        match_features(NAMES[:5], NAMES, modality="mine", kind=kind)
+    with pytest.raises(ValueError, match=r"get_var_names\(\)\['theirs'\]"):
+        match_features([], NAMES, modality="mine", kind=kind, reference="theirs")
+
+
+@pytest.mark.parametrize("kind", ["rna", "atac", "protein"])
+def test_what_would_be_refused_is_not_recommended(kind):
+    """``pp.align_features`` fills in zeros only where some features are shared."""
+    with pytest.raises(ValueError, match="lack 8 of the model's 8") as caught:
+        match_features(["x"], NAMES, modality=kind)
+    assert "missing='zero'" not in str(caught.value)
+    with pytest.raises(ValueError, match="None is shared"):
+        xm.pp.align_features(
+            AnnData(np.ones((1, 1)), var=pd.DataFrame(index=["x"])), NAMES, missing="zero"
+        )
+
+
+class TestPeaks:
+    MODEL = ["chr1:10-20", "chr2-5-9", "GL000194.1_7_8", "peak7"]
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["chr1-10-20", "chr2:5-9", "GL000194.1:7-8", "peak7"],
+            ["chr1_10_20", "chr2_5_9", "GL000194.1-7-8", "peak7"],
+            ["chr1:10-20", "chr2:5-9", "GL000194.1_7_8", "peak7"],
+        ],
+    )
+    @given(order=st.permutations(range(4)))
+    def test_written_otherwise(self, names, order):
+        own = [names[i] for i in order]
+        found = match_features(["chr3:1-2", *own, "x"], self.MODEL, modality="atac")
+        assert found.dtype == np.int64
+        assert found.tolist() == [-1, *order, -1]
+
+    def test_an_equal_name_comes_first(self):
+        found = match_features(["chr1-1-2", "chr1:1-2"], ["chr1:1-2"], modality="atac")
+        assert found.tolist() == [-1, 0]
+
+    @pytest.mark.parametrize(
+        ("names", "model"),
+        [
+            (["chr1-1-2", "chr1_1_2"], ["chr1:1-2"]),
+            (["chr1-1-2"], ["chr1:1-2", "chr1_1_2"]),
+            (["chr1-1-2"], ["chr1:1-3"]),
+            (["1-1-2"], ["chr1:1-2"]),
+            (["a-2-1"], ["a:2-1"]),
+        ],
+        ids=["twice", "twice_in_the_model", "another", "other_chromosome", "no_interval"],
+    )
+    def test_what_is_not_sure_is_missing(self, names, model):
+        with pytest.raises(ValueError, match=f"lack {len(model)} of the model's {len(model)} "):
+            match_features(names, model, modality="atac")
+
+    def test_only_peaks(self):
+        with pytest.raises(ValueError, match="lack 1 of"):
+            match_features(["HLA-1-2"], ["HLA_1_2"], modality="rna")
+        assert match_features(["a-1-2"], ["a_1_2"], modality="x", kind="atac").tolist() == [0]
+
+    def test_names_are_parsed_only_if_one_is_missing(self, monkeypatch):
+        monkeypatch.setattr(_matching, "parse_peaks", None)
+        assert match_features(["x", "chr1:1-2"], ["chr1:1-2"], modality="atac").tolist() == [-1, 0]
 
 
 def test_names_that_are_numbers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -30,6 +31,16 @@ def test_missing_features_are_named(rna):
     rna.truth = rna.truth[:, 2:].copy()
     with pytest.raises(ValueError, match=r"truth lacks 2 .*'feature0', 'feature1'"):
         evaluate(rna)
+
+
+def test_peaks_may_be_written_otherwise(atac):
+    names = [f"chr1:{start}-{start + 5}" for start in range(atac.truth.n_vars)]
+    atac.prediction.var_names = atac.truth.var_names = names
+    expected = evaluate_translation(atac.prediction, atac.truth)
+    atac.truth = atac.truth[:, ::-1].copy()
+    atac.truth.var_names = atac.truth.var_names.str.replace(":", "_")
+    found = evaluate_translation(atac.prediction, atac.truth)
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_missing_features_of_the_reference_are_named(rna):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ from anndata import AnnData
 from mudata import MuData, read_h5mu
 from scipy import sparse
 
+from scvi_xmodal import pp
 from scvi_xmodal._layers import layer_names
+from scvi_xmodal.baselines import Ridge
 from scvi_xmodal.model import Butterfly
 
 OTHER = {"rna": "atac", "atac": "rna"}
@@ -334,6 +338,34 @@ def test_the_query_is_not_changed(trained, snapshot, tmp_path, query):
     trained.model.translate(given, **options, indices=rows if (rows >= 0).all() else [3, 1])
     trained.model.get_latent_representation(given, modality="atac")
     assert snapshot(given) == before
+
+
+@pytest.mark.parametrize("separator", ["-", "_"])
+def test_peaks_may_be_written_otherwise(trained, separator, tmp_path):
+    atac, options = trained.original["atac"], {"source": "atac", "target": "rna"}
+    query = atac[:, ::-1].copy()
+    query.var_names = query.var_names.str.replace("[:-]", separator, regex=True)
+    expected = trained.model.translate(atac, **options)
+    np.testing.assert_allclose(trained.model.translate(query, **options).X, expected.X, rtol=1e-5)
+    ridge = Ridge(n_components=5).fit(trained.original)
+    np.testing.assert_allclose(
+        ridge.translate(query, **options).X, ridge.translate(atac, **options).X, rtol=1e-5
+    )
+    trained.model.save(tmp_path / "model")
+    mdata = MuData({"rna": trained.original["rna"].copy(), "atac": query})
+    loaded = Butterfly.load(tmp_path / "model", adata=mdata)
+    np.testing.assert_allclose(loaded.translate(**options).X, expected.X, rtol=1e-5)
+
+
+def test_the_mend_of_missing_features_works(trained):
+    query, options = trained.original["rna"][:, 3:].copy(), {"source": "rna", "target": "atac"}
+    for model in (trained.model, Ridge(n_components=5).fit(trained.original)):
+        with pytest.raises(ValueError, match="lack 3 of the model's 18") as caught:
+            model.translate(query, **options)
+        call = re.search(r"pp\.align_features\(.*?'zero'\)", str(caught.value))[0]
+        with pytest.warns(UserWarning, match="lack 3 .*filled in with zeros"):
+            mended = eval(call, {"pp": pp, "query": query, "model": model})
+        assert model.translate(mended, **options).n_obs == 60
 
 
 def test_translating_leaves_the_training_data_alone(trained, snapshot):

@@ -143,7 +143,7 @@ def test_what_cannot_be_mapped_is_refused(trained, foreign, change, message):
 def test_only_peaks_are_pooled_and_only_on_request(trained, foreign):
     with pytest.raises(ValueError, match="repool=True maps peaks .* source='rna' is rna"):
         trained.model.translate(trained.original["rna"], source="rna", target="atac", repool=True)
-    with pytest.raises(ValueError, match=r"lack 36 .*pp\.repool_peaks.*pp\.align_features"):
+    with pytest.raises(ValueError, match=r"lack 36 .*repool=True.*pp\.repool_peaks"):
         trained.model.translate(foreign, **OPTIONS)
     foreign.X[0, 0] = 0.5
     with pytest.raises(ValueError, match=r"query\.X holds 0\.5"):

@@ -10,6 +10,7 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
+import scvi_xmodal as xm
 from scvi_xmodal import pp
 
 if TYPE_CHECKING:
@@ -165,6 +166,33 @@ def test_other_mistakes_are_named(adata: AnnData, mdata: MuData) -> None:
             pp.align_features(adata, reference)
     with pytest.raises(ValueError, match="give one modality"):
         pp.align_features(mdata, ["gene1"])
+
+
+def test_a_reference_of_several_modalities_is_asked_for_one(adata: AnnData, mdata: MuData) -> None:
+    ridge = xm.baselines.Ridge(n_components=2).fit(mdata)
+    names = ridge.get_var_names()
+    assert names["rna"].tolist() == mdata["rna"].var_names.tolist()
+    for reference, call in (
+        (ridge, r"got a Ridge .*\['rna', 'atac'.*: give one's, such as model\.get_var_names\(\)"),
+        (names, r"got a dict .*\['rna', 'atac'.*such as reference"),
+        (mdata, r"got a MuData .*\['rna', 'atac'.*such as reference"),
+    ):
+        for function in (pp.align_features, pp.repool_peaks):
+            with pytest.raises(ValueError, match=rf"{call}\['rna'\]\.$"):
+                function(adata, reference)
+
+
+def test_peaks_written_otherwise_are_the_same(mdata: MuData) -> None:
+    atac = mdata["atac"]
+    other = atac[:, ::-1].copy()
+    other.var_names = other.var_names.str.replace(":", "-")
+    result = pp.align_features(other, atac)
+    np.testing.assert_array_equal(dense(result.X), dense(atac.X))
+    assert result.var_names.tolist() == atac.var_names.tolist()
+    with pytest.warns(UserWarning, match=r"lack 1 of .*\['chr99:1-2'\]"):
+        result = pp.align_features(other, ["chr99:1-2", *atac.var_names[:2]], missing="zero")
+    assert dense(result.X)[:, 0].sum() == 0
+    np.testing.assert_array_equal(dense(result.X)[:, 1:], dense(atac.X)[:, :2])
 
 
 def test_round_trip_and_permutation(mdata: MuData, rng: np.random.Generator) -> None:
