@@ -150,9 +150,9 @@ class Baseline(ABC):
         -------
         AnnData of shape (n_cells, n_features) with the query's ``obs`` and the training
         features' ``var``. ``X`` is log1p expression at the training median library size (RNA,
-        with the counts to expect at that size in ``layers["mean"]``), the probability that a
-        peak is open (ATAC), or centred log-ratios (protein); ``uns["scvi_xmodal"]`` says where
-        it comes from.
+        with the shares of expression that follow from it, times that size, in
+        ``layers["mean"]``), the probability that a peak is open (ATAC), or centred log-ratios
+        (protein); ``uns["scvi_xmodal"]`` says where it comes from.
 
         Raises
         ------
@@ -174,7 +174,10 @@ class Baseline(ABC):
         if cells.pool is not None:
             cells.pool.warn()
         values = _predict(fitted, cells, source, target)
-        layers = {"X": values, "mean": np.expm1(values)} if target == "rna" else {"X": values}
+        layers = {"X": values}
+        if target == "rna":
+            library = fitted.modalities[target].statistics.median_library
+            layers["mean"] = expected_counts(values, library)
         record = translation_record(
             source=source,
             target=target,
@@ -227,6 +230,16 @@ class Baseline(ABC):
 
     def _options(self) -> dict[str, Any]:
         return {own.name: getattr(self, own.name) for own in fields(self) if own.init}
+
+
+def expected_counts(values: Values, library: float) -> NDArray[np.float32]:
+    """Return counts of shape (n_cells, n_genes) that add up to a library size in every cell.
+
+    The exponential of a mean of logarithms is below the mean, so each cell is scaled up.
+    """
+    counts = np.expm1(np.maximum(values, 0))
+    sums = counts.sum(axis=1, keepdims=True, dtype=np.float64)
+    return (counts * (library / np.maximum(sums, 1e-12))).astype(np.float32)
 
 
 def _predict(fitted: Fitted, cells: Query, source: Kind, target: Kind) -> NDArray[np.float32]:

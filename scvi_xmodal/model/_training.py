@@ -6,6 +6,9 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scvi import settings as scvi_settings
+
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import PairedDataSplitter, ReaderBlocks, Split
 from scvi_xmodal.data._splitter import check_loader_kwargs
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from scvi_xmodal.data import Pairs, RowReader
@@ -93,6 +95,8 @@ class TrainingMixin(PairingMixin):
             split = run.split  # to draw again would draw others
         else:
             split = self._resolve_split(split, readers, *sizes, options)
+        if not run.resumed:
+            self._warn_of_known_cells(split)
         cells = self._training_cells(readers, split)
         pairs = self._training_pairs(pairs, cells)
         validation_pairs = self._validation_pairs(validation_pairs, cells)
@@ -180,6 +184,22 @@ class TrainingMixin(PairingMixin):
         self.is_trained_ = is_useful
         self.statistics_fitted_ = self.statistics_fitted_ or is_useful
         self.module.eval()
+
+    def _warn_of_known_cells(self, split: Split) -> None:
+        """Warn if cells to be held out were trained with before."""
+        if not self.is_trained_ or self.train_indices is None:
+            return
+        for name in ("test", "validation"):
+            n_known = int(np.isin(getattr(split, name), self.train_indices).sum())
+            if n_known:
+                warnings.warn(
+                    f"{n_known} of the {len(getattr(split, name))} {name} cells were trained with "
+                    "when this model was trained before, so scores on them are no longer honest. "
+                    "Make a new model for another split.",
+                    UserWarning,
+                    stacklevel=scvi_settings.warnings_stacklevel + 1,
+                )
+                return
 
     def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
         """Raise if no plan of the model's phases knows a keyword."""

@@ -52,9 +52,10 @@ class Normal(Likelihood):
         if not self.on_log_counts:
             return {"X": x}
         x = x.clamp(min=0)
-        mean = torch.expm1(x)
-        scale = 1.0 if total is None else (total / self.median_total)[:, None]
-        return {"X": x, "mean": mean * scale}
+        # the exponential of a mean of logarithms is below the mean: shares are, times the total
+        share = torch.expm1(x)
+        share = share / share.sum(1, keepdim=True).clamp(min=1e-12)
+        return {"X": x, "mean": share * (self.median_total if total is None else total[:, None])}
 
     def moments(
         self, hidden: torch.Tensor, total: torch.Tensor | None = None

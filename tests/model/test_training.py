@@ -855,3 +855,15 @@ class TestFailedAgain:
         with pytest.raises(ValueError, match="no argument"):
             model.train(1, split=SPLIT, acelerator="cpu")
         assert model.trust_ is before
+
+
+def test_cells_trained_with_before_are_no_test_cells(simulate):
+    mdata = simulate()
+    Butterfly.setup_mudata(mdata)
+    model = Butterfly(mdata, n_latent=6)
+    options = {"pretrain_epochs": 0, "enable_progress_bar": False}
+    model.train(1, split=SPLIT, **options)
+    model.train(1, split=SPLIT, **options)  # the same cells once more
+    other = Split(range(20, 60), range(10, 20), range(10))
+    with pytest.warns(UserWarning, match="10 of the 10 test cells were trained with"):
+        model.train(1, split=other, **options)
