@@ -14,3 +14,6 @@ UNS_KEY = "scvi_xmodal"
 
 FORMAT_VERSION = 1
 """Version of what ``save`` writes; raised when an older package could not read it."""
+
+LAST_TRAINING = "last_training"
+"""Where ``attrs`` of a history's table hold the epoch at which the last training began."""

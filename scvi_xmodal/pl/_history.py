@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scvi_xmodal._arguments import MAPPING, check_arguments
+from scvi_xmodal._constants import LAST_TRAINING
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._colors import OKABE_ITO
 
@@ -28,12 +29,13 @@ _SIZE = (3.6, 2.9)
 
 @dataclass(frozen=True, eq=False)
 class _Panel:
-    """One metric in one phase: its curves by part, and the epoch that was kept."""
+    """One metric in one phase: its curves by part, the epoch that was kept, and since which."""
 
     phase: str
     metric: str
     curves: dict[str, pd.Series]
     best: Any
+    start: int
 
 
 def history(
@@ -45,7 +47,8 @@ def history(
     """Draw the curves of training and validation cells, one panel for each phase.
 
     A dotted line marks the epoch with the lowest validation reconstruction loss of each phase:
-    the one whose weights are kept.
+    the one whose weights are kept. Of a phase that was trained several times it is the best of
+    the last training, whose weights took the place of all before.
 
     Parameters
     ----------
@@ -108,7 +111,8 @@ def _found(
         if owners:
             phase = max(owners, key=len)
             metric, part = _metric_and_part(name.removeprefix(phase))
-            curve = values if values.ndim == 1 else values.iloc[:, 0]
+            curve = values.copy() if values.ndim == 1 else values.iloc[:, 0].copy()
+            curve.attrs = dict(values.attrs)  # not all versions of pandas take them along
             found[phase.rstrip("_"), metric, part] = curve
     if not found:
         raise ValueError(f"The history has no {_WATCHED!r}; it has {list(table)[:6]}.")
@@ -136,15 +140,24 @@ def _panels(
         for phase in phases:
             curves = {p: found[phase, metric, p] for p in _PARTS if (phase, metric, p) in found}
             if curves:
-                best = _best_epoch(found.get((phase, _WATCHED, "validation")))
-                drawn.append(_Panel(phase, metric, curves, best))
+                start = _last_training(found, phase)
+                best = _best_epoch(found.get((phase, _WATCHED, "validation")), start)
+                drawn.append(_Panel(phase, metric, curves, best, start))
     return drawn
 
 
-def _best_epoch(watched: pd.Series | None) -> Any:
-    if watched is None or not np.isfinite(watched.astype(float)).any():
+def _last_training(found: Mapping[tuple[str, str, str], pd.Series], phase: str) -> int:
+    """Return the epoch at which a phase was trained for the last time."""
+    own = (curve for (name, _, _), curve in found.items() if name == phase)
+    return max(int(curve.attrs.get(LAST_TRAINING, 0)) for curve in own)
+
+
+def _best_epoch(watched: pd.Series | None, start: int) -> Any:
+    """Return the best epoch from one on; ``None`` if none of them was validated."""
+    if watched is None:
         return None
-    return watched.astype(float).idxmin()
+    last = watched[watched.index >= start].astype(float) if start else watched.astype(float)
+    return last.idxmin() if np.isfinite(last).any() else None
 
 
 def _draw(ax: Axes, panel: _Panel) -> None:
@@ -157,7 +170,8 @@ def _draw(ax: Axes, panel: _Panel) -> None:
     if panel.best is not None:
         ax.axvline(panel.best, color=_MARK, linestyle=":", label="best epoch", zorder=0)
     ax.set_title(panel.phase or "training")
-    ax.set_xlabel("epoch" if panel.best is None else f"epoch (best: {panel.best})")
+    which = "best of the last training" if panel.start else "best"
+    ax.set_xlabel("epoch" if panel.best is None else f"epoch ({which}: {panel.best})")
     ax.set_ylabel(panel.metric.replace("_", " "))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)

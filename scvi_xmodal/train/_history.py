@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
+
+from scvi_xmodal._constants import LAST_TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,23 +15,30 @@ if TYPE_CHECKING:
 def extend_history(history: dict[str, pd.DataFrame], new: Mapping[str, pd.DataFrame]) -> None:
     """Append a phase's history in place, epochs counting on where it was trained before.
 
-    scvi-tools' own merge keeps only the metrics that the first training had.
+    scvi-tools' own merge keeps only the metrics that the first training had. The first of the
+    new epochs is kept in ``attrs["last_training"]``: the weights are of that training alone.
 
     Parameters
     ----------
     history
         One table of one column for each metric, indexed by epoch.
     new
-        Tables to append.
+        Tables of one phase to append.
     """
+    starts: dict[Any, int] = {}  # by what is counted, epochs or steps
+    for name in new:
+        if name in history and len(history[name]):
+            index = history[name].index
+            starts[index.name] = max(starts.get(index.name, 0), int(index.max()) + 1)
     for name, values in new.items():
-        before = history.get(name)
-        if before is None:
+        start = starts.get(values.index.name, 0)
+        if start == 0:
             history[name] = values
             continue
-        epochs = np.arange(len(before), len(before) + len(values))
-        shifted = values.set_axis(pd.Index(epochs, name=before.index.name))
-        history[name] = pd.concat([before, shifted])
+        epochs = pd.Index(values.index.astype("int64") + start, name=values.index.name)
+        parts = [history[name]] if name in history else []
+        history[name] = pd.concat([*parts, values.set_axis(epochs)])
+        history[name].attrs = {LAST_TRAINING: start}
 
 
 def plain_history(history: Mapping[str, pd.DataFrame] | None) -> dict[str, dict[str, Any]]:
@@ -53,6 +61,7 @@ def plain_history(history: Mapping[str, pd.DataFrame] | None) -> dict[str, dict[
             "epochs": [int(epoch) for epoch in table.index],
             "index": table.index.name,
             "values": [float(value) for value in table.iloc[:, 0]],
+            **{name: int(table.attrs[name]) for name in (LAST_TRAINING,) if name in table.attrs},
         }
         for name, table in (history or {}).items()
     }
@@ -60,11 +69,10 @@ def plain_history(history: Mapping[str, pd.DataFrame] | None) -> dict[str, dict[
 
 def history_from_plain(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
     """Return the history that :func:`plain_history` saw."""
-    return {
-        name: pd.DataFrame(
-            {own["column"]: own["values"]},
-            index=pd.Index(own["epochs"], name=own["index"], dtype="int64"),
-            dtype="float64",
-        )
-        for name, own in plain.items()
-    }
+    history = {}
+    for name, own in plain.items():
+        index = pd.Index(own["epochs"], name=own["index"], dtype="int64")
+        history[name] = pd.DataFrame({own["column"]: own["values"]}, index=index, dtype="float64")
+        if LAST_TRAINING in own:
+            history[name].attrs = {LAST_TRAINING: own[LAST_TRAINING]}
+    return history

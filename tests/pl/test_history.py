@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from scvi_xmodal import pl
+from scvi_xmodal.train import extend_history
 
 
 def _history():
@@ -84,6 +85,32 @@ def test_single_epoch_is_visible():
     curve = pd.Series([3.0])
     (ax,) = pl.history({"a_reconstruction_loss_train": curve})
     assert ax.lines[0].get_marker() == "o"
+
+
+def _trained(history, train, validation=None):
+    """Append a training of one phase."""
+    parts = {"train": train} | ({} if validation is None else {"validation": validation})
+    index = {part: pd.RangeIndex(len(own), name="epoch") for part, own in parts.items()}
+    own = {
+        f"a_reconstruction_loss_{part}": pd.DataFrame({"loss": values}, index[part], dtype=float)
+        for part, values in parts.items()
+    }
+    extend_history(history, own)
+    return history
+
+
+def test_the_mark_is_of_the_last_training():
+    history = _trained({}, [5, 4, 3], [6, 1, 7])
+    (ax,) = pl.history(history)
+    assert ax.get_xlabel() == "epoch (best: 1)"
+    (ax,) = pl.history(_trained(history, [5, 4, 3], [5, 4, 6]))
+    assert ax.get_xlabel() == "epoch (best of the last training: 4)"
+    assert _curves(ax)["best epoch"].get_xdata()[0] == 4
+    assert _curves(ax)["validation"].get_ydata().tolist() == [6, 1, 7, 5, 4, 6]
+    # nothing was validated since: no epoch of the last training is known to be the best
+    (ax,) = pl.history(_trained(history, [5, 4]))
+    assert ax.get_xlabel() == "epoch"
+    assert "best epoch" not in _curves(ax)
 
 
 def test_model_gives_its_own_history():
