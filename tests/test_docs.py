@@ -12,16 +12,15 @@ from typer.main import get_command
 
 import scvi_xmodal as xm
 from scvi_xmodal.cli import app
-from scvi_xmodal.model import Butterfly, Polarbear
+from scvi_xmodal.model import Babel, Butterfly, Polarbear
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
-# Their functions have tests of their own: scaling.md needs files and machines that are not here,
-# babel.md a second experiment, which the reader brings.
-NOT_EXECUTED = {"scaling.md", "babel.md"}
+# Its functions have tests of their own: it needs files and machines that are not here.
+NOT_EXECUTED = {"scaling.md"}
 EXECUTED = (
     *("index.md", "files.md", "choosing.md", "butterfly.md", "polarbear.md", "sharing.md"),
-    *("trust.md", "experiments.md"),
+    *("trust.md", "experiments.md", "babel.md"),
 )
 
 
@@ -40,6 +39,10 @@ def test_python_runs(page, tmp_path, monkeypatch):
     plt.switch_backend("Agg")
     schedule = {"max_epochs": 1, "pretrain_epochs": 0, "enable_progress_bar": False}
     monkeypatch.setattr(Butterfly, "train", partialmethod(Butterfly.train, **schedule))
+    schedule = {"max_epochs": 1, "enable_progress_bar": False}
+    monkeypatch.setattr(Babel, "train", partialmethod(Babel.train, **schedule))
+    head = partialmethod(Babel.train_protein_head, plan_kwargs={"max_epochs": 2})
+    monkeypatch.setattr(Babel, "train_protein_head", head)
     schedule = {"max_epochs": 1, "translator_epochs": 1, "enable_progress_bar": False}
     monkeypatch.setattr(Polarbear, "train", partialmethod(Polarbear.train, **schedule))
     blocks = _blocks(page, "python")
