@@ -220,8 +220,9 @@ class TrustMixin:
     def trust_scores(self, source: str, target: str) -> pd.DataFrame:
         """Return how well each feature was translated in the validation cells.
 
-        The score of a feature stands in ``var`` of every translation too. It says what to expect
-        of cells like the training cells; :meth:`familiarity` says which cells are.
+        The score of a feature stands in ``var`` of every translation too, but the protein
+        head's. It says what to expect of cells like the training cells; :meth:`familiarity` says
+        which cells are.
 
         Parameters
         ----------
@@ -238,8 +239,9 @@ class TrustMixin:
         Raises
         ------
         ValueError
-            If a modality is unknown, or the model has no scores: it was trained without
-            validation cells that were measured in both, or saved by version 0.1.0.
+            If a modality is unknown, or there are no scores: the target is a protein head's, or
+            the model was trained without validation cells that were measured in both, or saved
+            by version 0.1.0.
 
         Examples
         --------
@@ -255,6 +257,13 @@ class TrustMixin:
         self._check_key(source, "source")
         if not self.is_trained_:
             raise ValueError("The model is not trained yet: call train() first.")
+        if target not in self.specs:
+            raise ValueError(
+                f"There are no scores of {source!r} to {target!r}: the head that predicts "
+                f"{target!r} was trained on other cells than the model, whose validation cells "
+                "say nothing about it. The history that train_protein_head returned holds the "
+                "losses of the head's own validation cells."
+            )
         found = self._scores_of(source, target)
         if found is None:
             raise ValueError(

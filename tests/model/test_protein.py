@@ -138,6 +138,13 @@ class TestTranslate:
         )
         np.testing.assert_array_equal(own, other)
 
+    def test_it_has_no_scores_of_validation_cells(self, with_head, original):
+        for source in ("rna", "atac"):
+            with pytest.raises(ValueError, match="the head that predicts 'protein'.*other cells"):
+                with_head.trust_scores(source, "protein")
+            found = with_head.translate(original[source], source=source, target="protein")
+            assert not any("validation" in name for name in found.var)
+
     def test_chosen_proteins(self, with_head, original):
         names = original["protein"].var_names[[3, 1]].tolist()
         whole = with_head.translate(original["rna"], source="rna", target="protein")
