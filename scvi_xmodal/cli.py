@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import scvi_xmodal
-from scvi_xmodal._commands._show import as_text, show
+from scvi_xmodal._commands._show import as_text, show, with_options
 
 __all__ = ["app"]
 
@@ -21,6 +21,9 @@ _DEBUG = "--debug"
 
 Data = Annotated[Path, typer.Argument(help="Paired cells: 10x .h5, .h5mu, .h5ad, .zarr.")]
 Model = Annotated[Path, typer.Argument(help="Folder of a saved model.")]
+Layer = Annotated[
+    str | None, typer.Option(help="Layer of the counts, or X; by default as in training.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
@@ -37,7 +40,7 @@ class _OneLineErrors(TyperGroup):
         except (ValueError, OSError) as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"Error: {with_options(' '.join(str(error).split()))}", err=True)
             raise typer.Exit(2) from None
 
 
@@ -143,6 +146,7 @@ def translate(
     depth: Annotated[
         str, typer.Option(help="median, to cluster; predicted, to match measured cells.")
     ] = "median",
+    layer: Layer = None,
     batch: Annotated[str | None, typer.Option(help="Batch to translate into.")] = None,
     repool: Annotated[
         bool, typer.Option("--repool", help="Map other peaks onto the model's by overlap.")
@@ -161,6 +165,7 @@ def translate(
         progress=sys.stderr.isatty(),
         depth=depth,
         transform_batch=batch,
+        layer=layer,
         repool=repool,
     )
     show(made, as_json)
@@ -171,6 +176,7 @@ def evaluate(
     model: Model,
     data: Data,
     labels_key: Annotated[str | None, typer.Option(help="Column of obs with cell types.")] = None,
+    layer: Layer = None,
     baselines: Annotated[bool, typer.Option(help="Fit ridge and nearest neighbours too.")] = True,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write a .csv too.")] = None,
     as_json: Json = False,
@@ -178,7 +184,7 @@ def evaluate(
     """Score a model on paired cells that it was not trained on, baselines beside it."""
     from scvi_xmodal._commands._evaluate import evaluate_file
 
-    scores = evaluate_file(model, data, labels_key=labels_key, baselines=baselines)
+    scores = evaluate_file(model, data, labels_key=labels_key, layer=layer, baselines=baselines)
     if out is not None:
         from scvi_xmodal._aside import written_aside
 

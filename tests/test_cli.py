@@ -46,7 +46,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path):
     done = _run("demo", "--out", taken)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == f"Error: out='{taken}' is a file; name a folder.\n"
+    assert done.stderr == f"Error: --out '{taken}' is a file; name a folder.\n"
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

@@ -180,6 +180,33 @@ def test_a_layer_batches_and_no_test_cells(folder, tmp_path):
     assert len(made["batches"]) == 2
     given = ["--to", "rna", "--from", "atac", "-o", tmp_path / "out.h5ad"]
     assert _invoke("translate", model, data, *given, "--batch", made["batches"][0]).exit_code == 0
+    _x_serves_too(folder, data, model, tmp_path)
+
+
+def _x_serves_too(folder, data, model, tmp_path):
+    """Files with counts in X are taken by a model of counts in a layer, if told so."""
+    atac, translate = folder / "atac.h5ad", ["--to", "rna", "-o"]
+    refused = _invoke("translate", model, atac, *translate, tmp_path / "x.h5ad")
+    assert refused.exit_code == 2
+    assert "in layer 'counts'; query.X holds counts too: --layer 'X'" in refused.stderr
+    options = ["--layer", "X", "--json"]
+    assert _invoke("translate", model, data, *translate, tmp_path / "own.h5ad").exit_code == 0
+    expected = anndata.read_h5ad(tmp_path / "own.h5ad")
+    for name in ("x.h5ad", "x.h5mu"):
+        done = _invoke("translate", model, atac, *translate, tmp_path / name, *options)
+        assert done.exit_code == 0, done.output
+        made = xm.datasets.read(tmp_path / name)
+        made = made["rna"] if name.endswith("mu") else made
+        np.testing.assert_allclose(made.X, expected.X, rtol=1e-5)
+    (model / "cells.json").unlink()
+    refused = _invoke("evaluate", model, folder / "data.h5mu")
+    assert refused.exit_code == 2
+    assert "rna.X holds counts too: --layer 'X'" in refused.stderr.splitlines()[-1]
+    done = _invoke("evaluate", model, folder / "data.h5mu", *options)
+    expected = _invoke("evaluate", model, data, "--json")
+    assert done.exit_code == expected.exit_code == 0, done.output + expected.output
+    assert json.loads(done.stdout) == json.loads(expected.stdout)
+    assert _invoke("evaluate", model, data, "--layer", "raw").exit_code == 2
 
 
 def test_one_table_with_feature_types_trains(folder, tmp_path):
@@ -266,6 +293,10 @@ def _wrong(folder, tmp_path):
         (["train", data, "-o", tmp_path / "m", "--model", "buterfly"], "'Butterfly'"),
         (["train", data, "-o", tmp_path / "m", "--preset", "best"], "'best'"),
         (["train", data, "-o", tmp_path / "m", "--hold-out", "sample"], "'sample'"),
+        (
+            ["train", data, "-o", tmp_path / "m", "--hold-out", "donor"],
+            "--hold-out 'donor'; known are ['cell', 'batch', 'cell_type', 'cluster', 'none']",
+        ),
         (["train", data, "-o", tmp_path / "m", "--layer", "raw"], "'raw'"),
         (["train", data, "-o", tmp_path / "m", "--batch-key", "lane"], "'lane'"),
         (["train", data, "-o", tmp_path / "m", "--model", "babel", "--preset", "x"], "--preset"),
@@ -279,6 +310,16 @@ def _wrong(folder, tmp_path):
         (["translate", model, query, "--to", "rna", "-o", tmp_path / "a" / "x.h5mu"], "no folder"),
         (["translate", model, query, *translate, "--depth", "deep"], "'deep'"),
         (["translate", model, query, *translate, "--batch", "b9"], "'b9'"),
+        (["translate", model, query, *translate, "--layer", "raw"], "['raw'] does not exist"),
+        (
+            ["translate", model, query, "--to", "atac", "-o", out],
+            "--from 'rna'. Give the 'rna' modality, or translate with --from 'atac'",
+        ),
+        (
+            ["translate", model, folder / "rna.zarr", "--to", "atac", "-o", out, "--repool"],
+            "--repool maps peaks onto peaks, but --from 'rna' is rna",
+        ),
+        (["translate", model, query, "--to", "rna", "-o", query], "--out '"),
         (["evaluate", model, query], "feature_types"),
         (["evaluate", model, data, "--labels-key", "kind"], "'kind'"),
         (["info", tmp_path / "none"], "holds no model"),

@@ -10,6 +10,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from scvi_xmodal._layers import layer_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -67,6 +69,23 @@ def paired(data: Any) -> MuData:
     import scvi_xmodal as xm
 
     return data if hasattr(data, "mod") else xm.pp.to_mudata(data)
+
+
+def layers_of(mdata: MuData, layer: str | None) -> dict[str, str]:
+    """Return the modalities that have a layer, with it; the counts of others stand in ``X``.
+
+    Raises
+    ------
+    ValueError
+        If none has it; but ``"X"`` is always there.
+    """
+    if layer is None:
+        return {}
+    found = {key: layer for key, adata in mdata.mod.items() if layer in adata.layers}
+    if not found and layer != "X":
+        there = sorted({name for adata in mdata.mod.values() for name in layer_names(adata)})
+        raise ValueError(f"No modality has the layer {layer!r}; there are {there}.")
+    return found
 
 
 def check_writable(folder: Path) -> None:

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scvi_xmodal._commands._cells import read_cells
-from scvi_xmodal._commands._common import load_model, paired, quiet, say
+from scvi_xmodal._commands._common import layers_of, load_model, paired, quiet, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from anndata import AnnData
     from mudata import MuData
     from numpy.typing import NDArray
 
 
 def evaluate_file(
-    model_dir: Path, data: Path, *, labels_key: str | None = None, baselines: bool = True
+    model_dir: Path,
+    data: Path,
+    *,
+    labels_key: str | None = None,
+    layer: str | None = None,
+    baselines: bool = True,
 ) -> pd.DataFrame:
     """Score a model's translations of paired cells that it was not trained on.
 
@@ -33,6 +39,8 @@ def evaluate_file(
         File of paired cells.
     labels_key
         Column of ``obs`` with cell types, for the clustering scores.
+    layer
+        Layer of the counts, in the modalities that have it, else ``X``; by default as in training.
     baselines
         Whether to fit ridge regression and nearest neighbours, if training cells are there.
 
@@ -51,7 +59,7 @@ def evaluate_file(
 
     with quiet():
         model: Any = load_model(model_dir)
-        mdata = _model_features(model, paired(xm.datasets.read(data)))
+        mdata = _model_features(model, paired(xm.datasets.read(data)), layer)
         train, test = _rows(mdata, read_cells(model_dir), str(data))
         layers = _layers(model)
         rivals = _fitted(mdata, train, layers) if baselines and train.size else []
@@ -98,16 +106,17 @@ def _rows(
     return train, test
 
 
-def _model_features(model: Any, mdata: MuData) -> MuData:
-    """Return the modalities that the model knows, by its keys, with its features."""
+def _model_features(model: Any, mdata: MuData, layer: str | None) -> MuData:
+    """Return the modalities that the model knows, by its keys, with its features and layers."""
     from mudata import MuData
 
     from scvi_xmodal.data import match_features, pick_modality
     from scvi_xmodal.datasets._mudata import own_columns_only
 
+    layers_of(mdata, layer)  # refuses one that no modality has
     parts = {}
     for key, spec in model.specs.items():
-        modality, _ = model._location(key)
+        modality, setup_layer = model._location(key)
         adata = pick_modality(mdata, spec, modality=modality)
         position = match_features(
             adata.var_names, spec.feature_names, modality=key, kind=spec.kind, reference=modality
@@ -115,12 +124,28 @@ def _model_features(model: Any, mdata: MuData) -> MuData:
         own = np.flatnonzero(position >= 0)
         parts[key] = adata[:, own[np.argsort(position[own])]].to_memory(copy=True)
         parts[key].var_names = list(spec.feature_names)
+        _place_counts(parts[key], key, layer, setup_layer)
         parts[key].obs = mdata.obs.combine_first(adata.obs).loc[adata.obs_names]
     with own_columns_only():
         whole = MuData(parts)
     if any(not adata.obs_names.equals(whole.obs_names) for adata in parts.values()):
         raise ValueError("The modalities hold different cells: scores need the same in all.")
     return whole
+
+
+def _place_counts(adata: AnnData, key: str, layer: str | None, setup_layer: str | None) -> None:
+    """Put the counts that were asked for where the model was set up with them."""
+    from scvi_xmodal.data._query import refuse_layer
+
+    if layer is None:
+        if setup_layer is not None and setup_layer not in adata.layers:
+            refuse_layer(adata, setup_layer, setup_layer, place=key)
+        return
+    counts = adata.layers[layer] if layer in adata.layers else adata.X
+    if setup_layer is None:
+        adata.X = counts
+    else:
+        adata.layers[setup_layer] = counts
 
 
 def _layers(model: Any) -> dict[str, str | None]:

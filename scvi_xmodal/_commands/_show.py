@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_OPTIONS = {
+    "source": "--from",
+    "target": "--to",
+    "depth": "--depth",
+    "transform_batch": "--batch",
+    "layer": "--layer",
+    "rna_layer": "--layer",
+    "atac_layer": "--layer",
+    "protein_layer": "--layer",
+    "repool": "--repool",
+    "labels_key": "--labels-key",
+    "batch_key": "--batch-key",
+    "hold_out": "--hold-out",
+    "out": "--out",
+    "accelerator": "--accelerator",
+    "preset": "--preset",
+    "max_epochs": "--max-epochs",
+    "pretrain_epochs": "--pretrain-epochs",
+}
+"""What the commands call the arguments of Python that messages name."""
+# a value is set apart from its option; the only one of a switch is True
+_ARGUMENT = re.compile(rf"\b({'|'.join(_OPTIONS)})=(?:True\b|(?=['\"\w\[(-])())?")
+
+
+def with_options(message: str) -> str:
+    """Return a message of Python's in the words of the command line.
+
+    Examples
+    --------
+    >>> from scvi_xmodal._commands._show import with_options
+    >>> with_options("repool=True maps peaks onto peaks, but source='rna' is rna.")
+    "--repool maps peaks onto peaks, but --from 'rna' is rna."
+    """
+    return _ARGUMENT.sub(
+        lambda found: _OPTIONS[found[1]] + (" " if found[2] is not None else ""), message
+    )
 
 
 def show(facts: dict[str, Any], as_json: bool) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from scvi_xmodal._commands._cells import write_cells
-from scvi_xmodal._commands._common import check_writable, find_model, paired, quiet, say
+from scvi_xmodal._commands._common import (
+    check_writable,
+    find_model,
+    layers_of,
+    paired,
+    quiet,
+    say,
+)
 from scvi_xmodal._commands._describe import describe_model
-from scvi_xmodal._layers import layer_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,15 +77,18 @@ def train_model(
     import scvi
 
     import scvi_xmodal as xm
+    from scvi_xmodal.pp._split import By
 
     model_class = find_model(model)
+    if hold_out not in (known := (*get_args(By), "none")):
+        raise ValueError(f"hold_out={hold_out!r}; known are {list(known)}.")
     _check_options(model_class, {**(model_kwargs or {}), **(train_kwargs or {})})
     if out.exists() and not overwrite:
         raise ValueError(f"{str(out)!r} already exists. Choose another, or pass --overwrite.")
     check_writable(out)
     with quiet():
         mdata = paired(xm.datasets.read(data))
-        layers = _layers(mdata, layer)
+        layers = layers_of(mdata, layer)
         split = _split(mdata, hold_out, seed, layers)
         n_genes, min_fraction = features
         mdata = xm.pp.select_features(
@@ -111,17 +120,6 @@ def _check_options(model_class: type[Any], given: Mapping[str, Any]) -> None:
         if name in given and name not in known:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{model_class.__name__} has no {option}: leave it out.")
-
-
-def _layers(mdata: MuData, layer: str | None) -> dict[str, str]:
-    """Return the modalities that have a layer."""
-    if layer is None:
-        return {}
-    found = {key: layer for key, adata in mdata.mod.items() if layer in adata.layers}
-    if not found:
-        there = sorted({name for adata in mdata.mod.values() for name in layer_names(adata)})
-        raise ValueError(f"No modality has the layer {layer!r}; there are {there}.")
-    return found
 
 
 def _setup_layers(mdata: MuData, layers: Mapping[str, str]) -> dict[str, str]:

@@ -76,6 +76,7 @@ def _write_joined(
     """Write the measured cells and their translation; return the translation's shape."""
     import scvi_xmodal as xm
     from scvi_xmodal._aside import written_aside
+    from scvi_xmodal._layers import chosen_layer
 
     if out.exists():
         raise ValueError(f"out={str(out)!r} already exists. Choose another path.")
@@ -83,9 +84,10 @@ def _write_joined(
         raise ValueError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}.")
     spec = model.specs.get(options["source"])
     translated = model.translate(cells, **options)  # which also says if there is no such source
-    modality, layer = model._location(options["source"])
+    modality, setup_layer = model._location(options["source"])
     measured = xm.data.pick_modality(cells, spec, modality=modality)
     measured = measured.to_memory() if measured.isbacked else measured
+    layer = chosen_layer(measured, options.get("layer"), setup_layer)
     joint = xm.tl.integrate(
         measured[translated.obs_names], translated, kind=spec.kind, layer=layer
     )

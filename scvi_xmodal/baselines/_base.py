@@ -141,7 +141,7 @@ class Baseline(ABC):
         indices
             Rows to translate; by default all.
         layer
-            Layer of the query that holds the counts; by default as in :meth:`fit`.
+            Layer of the query that holds the counts, or ``"X"``; by default as in :meth:`fit`.
         repool
             Whether to map the query's peaks onto those of the training data by their overlap,
             as :func:`~scvi_xmodal.pp.repool_peaks` does, and say how many were covered.
@@ -166,7 +166,8 @@ class Baseline(ABC):
             query,
             modality.spec,
             modality=modality.name,
-            layer=modality.layer if layer is None else layer,
+            layer=layer,
+            setup_layer=modality.layer,
             indices=indices,
             other_specs=tuple(m.spec for k, m in fitted.modalities.items() if k != source),
             repool=modality.var if repool else None,

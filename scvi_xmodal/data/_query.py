@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 from mudata import MuData
 
 from scvi_xmodal._arguments import shown
-from scvi_xmodal._layers import layer_names
+from scvi_xmodal._layers import chosen_layer, layer_names
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.data._matching import check_unique, match_features
@@ -77,6 +77,7 @@ def read_query(
     *,
     modality: str | None = None,
     layer: str | None = None,
+    setup_layer: str | None = None,
     indices: Any = None,
     batch_key: str | None = None,
     other_specs: tuple[ModalitySpec, ...] = (),
@@ -93,7 +94,9 @@ def read_query(
     modality
         Its key in the training MuData, looked for first.
     layer
-        Layer of the counts; ``None`` for ``X``.
+        Layer of the counts; ``"X"`` for ``X``, by default ``setup_layer``.
+    setup_layer
+        Layer of the training data's counts; ``None`` for ``X``.
     indices
         Rows to read, as numbers or a mask; by default all. Of a MuData its own rows, of which
         those that lack the modality are left out.
@@ -111,14 +114,13 @@ def read_query(
         If the query lacks the modality, cells, features or counts.
     """
     adata = pick_modality(query, spec, modality=modality)
-    name = layer_name(f"query[{spec.key!r}]" if isinstance(query, MuData) else "query", layer)
+    layer = chosen_layer(adata, layer, setup_layer)
+    place = f"query[{spec.key!r}]" if isinstance(query, MuData) else "query"
+    name = layer_name(place, layer)
     if adata.n_obs == 0:
         raise ValueError("The query has no cells.")
     if layer is not None and layer not in adata.layers:
-        raise ValueError(
-            f"{name} does not exist; the query's layers are {layer_names(adata)}. The model was "
-            f"set up with counts in layer {layer!r}."
-        )
+        refuse_layer(adata, layer, setup_layer, place=place)
     check_unique(adata.var_names, name="The query's features")
     _refuse_wrong_modality(adata, spec, other_specs)
     matching = _match(adata, spec, modality) if repool is None else _pool(adata, spec, repool)
@@ -135,6 +137,29 @@ def read_query(
     check_counts(picked, name=name)
     reader = RowReader(picked, n_features=spec.n_features, **matching)
     return Query(reader, obs.iloc[rows].copy(), pool, spec)
+
+
+def refuse_layer(adata: AnnData, layer: str, setup_layer: str | None, *, place: str) -> NoReturn:
+    """Raise at a layer that is not there, and say whether ``X`` could take its place."""
+    name, name_of_x = layer_name(place, layer), layer_name(place, None)
+    trained = "X" if setup_layer is None else f"layer {setup_layer!r}"
+    message = (
+        f"{name} does not exist; the layers are {layer_names(adata)}. The model was set "
+        f"up with counts in {trained}"
+    )
+    if _are_counts(adata.X):
+        raise ValueError(f"{message}; {name_of_x} holds counts too: layer='X' takes them.")
+    raise ValueError(f"{message}; {name_of_x} holds no counts: name the layer that does, layer=.")
+
+
+def _are_counts(matrix: Any) -> bool:
+    if matrix is None:
+        return False
+    try:
+        check_counts(matrix, name="X")
+    except ValueError:
+        return False
+    return True
 
 
 def _match(adata: AnnData, spec: ModalitySpec, modality: str | None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class LatentMixin(QueryMixin):
         indices
             Rows to encode; by default all.
         layer
-            Layer of the query that holds the counts.
+            Layer of the query that holds the counts, or ``"X"``; by default as in setup.
         batch_size
             Cells at a time.
         repool

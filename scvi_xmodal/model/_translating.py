@@ -100,7 +100,7 @@ class TranslatingMixin(LatentMixin):
         features
             Names of the target's features to return; by default all.
         layer
-            Layer of the query that holds the counts; by default as in setup.
+            Layer of the query that holds the counts, or ``"X"``; by default as in setup.
         batch_size
             Cells at a time; by default as many as make some millions of values.
         repool

@@ -156,7 +156,7 @@ class TrustMixin:
         transform_batch
             Batch to reconstruct in, for cells of batches that the model does not know.
         layer
-            Layer of the query that holds the counts.
+            Layer of the query that holds the counts, or ``"X"``; by default as in setup.
         batch_size
             Cells at a time.
         repool

@@ -58,7 +58,7 @@ def translate_chain(
     indices
         Rows to translate; by default all.
     layer
-        Layer of the query that holds the counts.
+        Layer of the query that holds the counts, or ``"X"``; by default as in setup.
     repool
         Whether to map the query's peaks onto the first model's by overlap, as in ``translate``.
     out

@@ -134,6 +134,18 @@ def test_the_query_may_keep_its_counts_in_another_layer(mdata, train):
     )
 
 
+def test_the_query_may_keep_its_counts_in_x(mdata, train):
+    original = mdata["rna"].copy()
+    mdata["rna"].layers["raw"], mdata["rna"].X = mdata["rna"].X.copy(), mdata["rna"].X / 2
+    knn, options = KNN().fit(mdata, indices=train, rna_layer="raw"), {"target": "atac"}
+    with pytest.raises(ValueError, match=r"in layer 'raw'; query\.X holds counts.*layer='X'"):
+        knn.translate(original, source="rna", **options)
+    np.testing.assert_array_equal(
+        knn.translate(original, source="rna", layer="X", **options).X,
+        knn.translate(mdata, source="rna", **options).X,
+    )
+
+
 def test_users_mistakes_are_named(mdata, train):
     with pytest.raises(ValueError, match="This KNN is not fitted. Call fit"):
         KNN().translate(mdata, source="rna", target="atac")

@@ -74,8 +74,35 @@ def test_layer(small, spec, expected):
     np.testing.assert_array_equal(_read(query, spec, layer="counts")[0], expected)
     with pytest.raises(ValueError, match=r"query.X holds 0.5"):
         read_query(query, spec)
-    with pytest.raises(ValueError, match=r"query.layers\['raw'\] does not exist.*\['counts'\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"query.layers\['raw'\] does not exist.*\['counts'\].*in X; query\.X holds no co",
+    ):
         read_query(query, spec, layer="raw")
+
+
+def test_x_can_be_named_where_the_model_knows_a_layer(small, spec, expected):
+    query = small["atac"].copy()
+    with pytest.raises(
+        ValueError,
+        match=r"query\.layers\['counts'\] does not exist; the layers are \[\]\. The model was set "
+        r"up with counts in layer 'counts'; query\.X holds counts too: layer='X' takes them",
+    ):
+        read_query(query, spec, setup_layer="counts")
+    np.testing.assert_array_equal(_read(query, spec, layer="X", setup_layer="counts")[0], expected)
+    query.layers["counts"] = query.X * 2
+    np.testing.assert_array_equal(_read(query, spec, setup_layer="counts")[0], 2 * expected)
+    np.testing.assert_array_equal(_read(query, spec, layer="X", setup_layer="counts")[0], expected)
+    query.layers["X"] = query.X * 3
+    np.testing.assert_array_equal(_read(query, spec, layer="X")[0], 3 * expected)
+    with pytest.raises(ValueError, match=r"\['raw'\] does not exist.*in layer 'counts'"):
+        read_query(query, spec, layer="raw", setup_layer="counts")
+
+
+def test_an_empty_x_is_not_recommended(small, spec):
+    query = AnnData(obs=small["atac"].obs, var=small["atac"].var)
+    with pytest.raises(ValueError, match=r"query\.X holds no counts"):
+        read_query(query, spec, setup_layer="counts")
 
 
 def test_only_the_rows_asked_for_are_checked(small, spec):
