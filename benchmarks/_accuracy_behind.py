@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VARIANTS_OF_OURS = ("butterfly_seeds", "butterfly_t", "butterfly_c")
 """Butterfly itself at a higher cost or with other pairs: no other model."""
 
+LEAST = 0.0005
+"""Gaps below it are 0 to the three digits of a report, and never clear."""
+
 
 def behind(rows: pd.DataFrame) -> pd.DataFrame:
     """Compare Butterfly with the best other model of each score.
@@ -29,7 +32,7 @@ def behind(rows: pd.DataFrame) -> pd.DataFrame:
     For each place and score in which some model's mean over the shared folds is better: that
     ``model``, Butterfly's ``gap`` (negative), its standard deviation ``std``, the number of folds
     ``n``, and in how many Butterfly is better, ``wins``. A gap is ``clear`` if every fold of at
-    least two agrees and it exceeds its standard deviation.
+    least two agrees, it exceeds its standard deviation, and it is at least ``LEAST``.
     """
     found = []
     others = rows[~rows["model"].isin([MEASURED, *VARIANTS_OF_OURS])]
@@ -55,7 +58,8 @@ def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:
         model = means.idxmin()
         own = gaps[model].dropna()
         wins = int((own > 0).sum())
-        clear = bool(own.size > 1 and wins == 0 and -own.mean() > own.std())
+        size = -own.mean()
+        clear = bool(own.size > 1 and wins == 0 and size > own.std() and size >= LEAST)
         yield {
             "metric": metric,
             "model": model,

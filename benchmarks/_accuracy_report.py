@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks._accuracy_behind import behind
+from benchmarks._accuracy_behind import LEAST, behind
 from benchmarks._accuracy_brief import brief_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
@@ -24,7 +24,7 @@ from benchmarks._accuracy_summary import (
     paired_tests,
     spread,
 )
-from benchmarks._tables import grid
+from benchmarks._tables import gap_text, grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,19 +164,19 @@ def _behind(rows: pd.DataFrame) -> Iterator[str]:
     clear = int(found["clear"].sum())
     yield (
         f"Scores in which another model's mean is better: {len(found)}, of which {clear} clearly, "
-        "in every fold and by more than the gap's standard deviation (bold). Gap: Butterfly less "
-        "the best other model, +- standard deviation over folds; of `calibration_ratio`, "
-        "distances from 1 in logarithms. Why `ami`, `ari` and `nmi` are sometimes lower although "
-        "the cells' types are further apart: [clustering.md](clustering.md). Why models that "
-        "predict zeros have a higher `spearman_cell` and `spearman_flat`: "
-        "[rounding.md](rounding.md)."
+        f"in every fold and by more than the gap's standard deviation and {LEAST:g} (bold). Gap: "
+        "Butterfly less the best other model, +- standard deviation over folds; of "
+        "`calibration_ratio`, distances from 1 in logarithms. Why `ami`, `ari` and `nmi` are "
+        "sometimes lower although the cells' types are further apart: "
+        "[clustering.md](clustering.md). Why models that predict zeros have a higher "
+        "`spearman_cell` and `spearman_flat`: [rounding.md](rounding.md)."
     )
     yield ""
     yield _below_mean(rows)
     yield ""
     body = []
     for row in found.sort_values("clear", ascending=False, kind="stable").itertuples():
-        gap = f"{row.gap:+.3f}" + ("" if pd.isna(row.std) else f" +- {row.std:.3f}")
+        gap = gap_text(row.gap, row.std)
         gap = f"**{gap}**" if row.clear else gap
         body.append(
             [where(row), row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"]
@@ -251,7 +251,7 @@ def _variant_rows(part: pd.DataFrame, target: str) -> Iterator[list[str]]:
             continue
         own, reference = scores.droplevel([0, 1, 2]), folds.loc[base]
         gains = {n: (distance(n, own[n]) - distance(n, reference[n])).dropna() for n in shown}
-        cells = [f"{g.mean():+.3f} +- {g.std():.3f}" if len(g) else "-" for g in gains.values()]
+        cells = [gap_text(g.mean(), g.std()) if len(g) else "-" for g in gains.values()]
         n_folds = max(len(gain) for gain in gains.values())
         yield [MODELS[model].label, variant, f"{fraction:.0%}", str(n_folds), *cells]
 

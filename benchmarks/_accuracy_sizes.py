@@ -11,7 +11,7 @@ from benchmarks._accuracy_jobs import DEFAULT
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_places import NAMES
 from benchmarks._accuracy_summary import METRICS, OURS, by_fold
-from benchmarks._tables import as_markdown
+from benchmarks._tables import as_markdown, gap_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ def _size_rows(part: pd.DataFrame, target: str) -> Iterator[dict[str, Any]]:
                 gain = own[name] - base[name]
                 row[name] = f"{own[name].mean():.3f}"
                 if model != OURS:
-                    row[name] += f" ({gain.mean():+.3f} +- {gain.std():.3f})"
+                    row[name] += f" ({gap_text(gain.mean(), gain.std())})"
             yield row
 
 

@@ -27,3 +27,8 @@ def grid(head: list[str], rows: list[list[str]]) -> list[str]:
     """Return a Markdown table and an empty line."""
     parts = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(part) + " |" for part in parts] + [""]
+
+
+def gap_text(mean: float, std: float) -> str:
+    """Return a difference and its spread over folds, of which a single one has none."""
+    return f"{mean:+.3f}" + ("" if np.isnan(std) else f" +- {std:.3f}")

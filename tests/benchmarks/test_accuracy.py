@@ -246,6 +246,9 @@ def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree():
     np.testing.assert_allclose([own["gap"], own["std"]], [gaps.mean(), gaps.std(ddof=1)])
     mixed = behind(rows(butterfly=[0.1, 0.5, 0.3], ridge=[0.4, 0.3, 0.41]))
     assert not mixed["clear"].any()
+    for gap, clear in ((0.0004, False), (0.0006, True)):
+        near = rows(butterfly=[0.1, 0.2], ridge=[0.1 + gap, 0.2 + gap])
+        assert behind(near).set_index("metric").loc["pearson_gene", "clear"] == clear
     assert behind(rows(butterfly=[0.4], measured=[0.9], mean=[0.1])).empty
     assert behind(rows(ridge=[0.4], mean=[0.1])).empty
     text = markdown(table.assign(train_fraction=1.0), [])
@@ -285,6 +288,15 @@ def test_report_of_a_small_table(tmp_path):
     for name in ("accuracy.png", "accuracy_cost.png"):
         assert (tmp_path / name).stat().st_size > 1000
         assert f"({name})" in text
+
+
+def test_a_single_fold_has_no_spread():
+    whole = rows(butterfly=[0.5, 0.7], ridge=[0.6])
+    wide = rows(butterfly=[0.4]).assign(variant="wide", options="{}")
+    table = pd.concat([whole, wide], ignore_index=True).assign(error="")
+    text = markdown(table, [])
+    assert "| Butterfly | wide | 100% | 1 | -0.100 |" in text
+    assert "nan" not in text
 
 
 def test_report_of_nothing(tmp_path):
