@@ -98,7 +98,7 @@ class PairingMixin:
         for name, own in cells.own.items():
             rows = getattr(cells.split, part)
             rows = rows[own[rows] >= 0]
-            chosen[name] = (own[rows], labels_of(self.adata, key, rows))
+            chosen[name] = (own[rows], labels_of(self.adata, key, rows, argument="labels_key"))
         try:
             return drawn_within_labels(chosen, seed=settings.seed or 0)
         except ValueError as error:

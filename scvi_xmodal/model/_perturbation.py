@@ -103,9 +103,9 @@ class PerturbationMixin:
         check_arguments(locals())
         copy_views(adata, copy_if_view=True)
         condition_rows(adata, condition_key, {"control": control, "perturbed": perturbed})
-        for key in (labels_key, batch_key):
+        for argument, key in (("labels_key", labels_key), ("batch_key", batch_key)):
             if key is not None:
-                labels_of(adata, key)
+                labels_of(adata, key, argument=argument)
         fields = [
             CountsField(REGISTRY_KEYS.X_KEY, layer, "rna", "rna"),
             CategoricalObsField(REGISTRY_KEYS.BATCH_KEY, batch_key),

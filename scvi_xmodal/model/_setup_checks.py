@@ -92,7 +92,7 @@ def check_unpaired_columns(mdata: MuData, batch_key: str | None, labels_key: str
             f"pandas.concat([part.obs[{batch_key!r}] for part in mdata.mod.values()])."
         )
     if labels_key is not None:
-        labels_of(mdata, labels_key)
+        labels_of(mdata, labels_key, argument="labels_key")
 
 
 def _unique_names(mdata: MuData, keys: list[str]) -> dict[str, pd.Index]:

@@ -92,8 +92,9 @@ class UnpairedMixin:
         if not set(layers) <= set(kinds):
             unknown = sorted(set(layers) - set(kinds))
             raise ValueError(f"layers names {unknown}; the modalities are {list(kinds)}.")
-        columns = {name: name for name in (label_key, batch_key) if name is not None}
-        mdata = _joined(parts, layers, list(columns))
+        columns = {"label_key": label_key}
+        columns |= {} if batch_key is None else {"batch_key": batch_key}
+        mdata = _joined(parts, layers, columns)
         cls.setup_mudata(
             mdata,
             batch_key=batch_key,
@@ -105,8 +106,13 @@ class UnpairedMixin:
         return cls(mdata, **model_kwargs)  # type: ignore[call-arg]
 
 
-def _joined(parts: Mapping[str, AnnData], layers: Mapping[str, str], columns: list[str]) -> MuData:
-    """Return both experiments as one object that shares their matrices."""
+def _joined(
+    parts: Mapping[str, AnnData], layers: Mapping[str, str], columns: Mapping[str, str]
+) -> MuData:
+    """Return both experiments as one object that shares their matrices.
+
+    Columns are those of ``obs`` by the argument that names them.
+    """
     first, second = parts.values()
     clash = first.obs_names.isin(second.obs_names).any()
     shallow = {
@@ -117,9 +123,9 @@ def _joined(parts: Mapping[str, AnnData], layers: Mapping[str, str], columns: li
         # a protein and its gene share a name; the modality tells them apart
         warnings.filterwarnings("ignore", message="var_names are not unique")
         mdata = MuData(shallow)
-    for column in columns:
+    for argument, column in columns.items():
         values = [
-            pd.Series(labels_of(adata, column), index=shallow[kind].obs_names)
+            pd.Series(labels_of(adata, column, argument=argument), index=shallow[kind].obs_names)
             for kind, adata in parts.items()
         ]
         mdata.obs[column] = pd.concat(values).reindex(mdata.obs_names).astype("category")

@@ -34,16 +34,31 @@ def training_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
 
 
 def labels_of(
-    data: AnnData | MuData, key: str, rows: NDArray[np.int64] | None = None
+    data: AnnData | MuData,
+    key: str,
+    rows: NDArray[np.int64] | None = None,
+    *,
+    argument: str = "key",
 ) -> NDArray[np.object_]:
     """Return the labels of rows as text, of shape (n_rows,).
+
+    Parameters
+    ----------
+    data
+        Annotated cells.
+    key
+        Column of ``obs``, as in :func:`~scvi_xmodal.pp._labels.cell_labels`.
+    rows
+        Rows to label; all for ``None``.
+    argument
+        What the caller's argument for the column is called.
 
     Raises
     ------
     ValueError
         If the column does not exist or a cell has no label.
     """
-    labels = cell_labels(data, key, exclude=[None])
+    labels = cell_labels(data, key, exclude=[None], argument=argument)
     labels = labels if rows is None else labels.iloc[rows]
     n_missing = int(labels.isna().sum())
     if n_missing:

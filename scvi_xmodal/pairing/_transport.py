@@ -189,7 +189,7 @@ def _shared_groups(
         yield sides["control"], sides["perturbed"]
         return
     groups = {
-        key: groups_by_label(labels_of(adata, label_key, rows), rows)
+        key: groups_by_label(labels_of(adata, label_key, rows, argument="label_key"), rows)
         for key, rows in sides.items()
     }
     shared = [label for label in groups["control"] if label in groups["perturbed"]]

@@ -248,14 +248,14 @@ def _of_two(
         check_arguments({str(key): adata}, **{str(key): ANNDATA})
     for key, adata, rows in zip(keys, experiments, chosen, strict=True):
         rows = training_rows(rows, adata.n_obs)
-        cells[key] = (rows, labels_of(adata, label_key, rows))
+        cells[key] = (rows, labels_of(adata, label_key, rows, argument="label_key"))
     return cells
 
 
 def _of_mudata(mdata: Any, label_key: str, indices: Any, modalities: Any) -> LabelledCells:
     keys = modality_keys(mdata, modalities)
     rows = training_rows(indices, mdata.n_obs)
-    labels = labels_of(mdata, label_key, rows)
+    labels = labels_of(mdata, label_key, rows, argument="label_key")
     cells = {}
     for name, key in keys.items():
         own = rows_of_modality(mdata, key)[rows]

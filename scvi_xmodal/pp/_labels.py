@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def cell_labels(
-    data: AnnData | MuData, key: str, *, exclude: Iterable[str | None] = ()
+    data: AnnData | MuData,
+    key: str,
+    *,
+    exclude: Iterable[str | None] = (),
+    argument: str = "key",
 ) -> pd.Series:
     """Return each cell's label as text, missing for excluded cells, of shape (n_cells,).
 
@@ -31,6 +35,8 @@ def cell_labels(
         Column of ``obs``; in a MuData also ``"rna:cell_type"`` for one modality's column.
     exclude
         Labels to leave out; ``None`` stands for cells without a label.
+    argument
+        What the caller's argument for the column is called.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def cell_labels(
         If the column does not exist, modalities disagree, labels are missing, or a label to
         exclude occurs nowhere.
     """
-    labels = _find(data, key)
+    labels = _find(data, key, argument)
     excluded = {None if label is None else str(label) for label in np.ravel(list(exclude))}
     texts = {label for label in excluded if label is not None}
     present = sorted(labels.dropna().unique())
@@ -55,13 +61,15 @@ def cell_labels(
     return labels.mask(labels.isin(texts))
 
 
-def _find(data: AnnData | MuData, key: str) -> pd.Series:
-    check_arguments({"key": key}, key=TEXT)
+def _find(data: AnnData | MuData, key: str, argument: str) -> pd.Series:
+    check_arguments({argument: key}, **{argument: TEXT})
     if key in data.obs:
         return _as_text(data.obs[key])
     found = list(_in_modalities(data, key)) if isinstance(data, MuData) else []
     if not found:
-        raise ValueError(f"There is no obs[{key!r}]; the columns are {_columns(data)}. Set key=.")
+        raise ValueError(
+            f"There is no obs[{key!r}]; the columns are {_columns(data)}. Set {argument}=."
+        )
     labels = found[0]
     for others in found[1:]:
         differ = np.flatnonzero(labels.notna() & others.notna() & (labels != others))
@@ -70,7 +78,7 @@ def _find(data: AnnData | MuData, key: str) -> pd.Series:
             raise ValueError(
                 f"The modalities disagree on obs[{key!r}] of {differ.size} cells, such as "
                 f"{data.obs_names[cell]!r}: {labels[cell]!r} and {others[cell]!r}. Name one, such "
-                f"as key='{next(iter(data.mod))}:{key}'."
+                f"as {argument}='{next(iter(data.mod))}:{key}'."
             )
         labels = labels.fillna(others)
     return labels

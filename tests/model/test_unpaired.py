@@ -273,8 +273,10 @@ class TestRefused:
             model.translate(source="rna", target="atac", indices=[58, 59])
 
     def test_bad_arguments(self, apart):
-        with pytest.raises(ValueError, match=r"no obs\['tissue'\]"):
+        with pytest.raises(ValueError, match=r"no obs\['tissue'\].*Set label_key="):
             Butterfly.from_unpaired(*apart, "tissue")
+        with pytest.raises(ValueError, match=r"no obs\['plate'\].*Set batch_key="):
+            Butterfly.from_unpaired(*apart, "cell_type", batch_key="plate")
         with pytest.raises(ValueError, match="two of 'rna', 'atac' and 'protein'"):
             Butterfly.from_unpaired(*apart, "cell_type", modalities=("rna", "rna"))
         with pytest.raises(ValueError, match="'counts'"):

@@ -190,7 +190,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"key": "tissue", "indices": TRAIN}, r"no obs\['tissue'\]"),
+            ({"key": "tissue", "indices": TRAIN}, r"no obs\['tissue'\].*Set key="),
             ({"key": "cell_type", "indices": [1, 300]}, "go up to 300"),
             ({"key": "cell_type", "indices": [1, 1]}, "row 1 twice"),
             ({"key": "cell_type", "indices": []}, "no cells"),

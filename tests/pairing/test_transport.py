@@ -181,7 +181,7 @@ class TestBadInput:
             (("condition", "ctrl", "IFN"), {}, r"perturbed='IFN' occurs nowhere.*'ctrl', 'other'"),
             (("condition", "none", "stim"), {}, r"control='none' occurs nowhere"),
             (("treatment", "ctrl", "stim"), {}, r"'treatment' is no column.*'condition'"),
-            (CONDITIONS, {"label_key": "tissue"}, r"no obs\['tissue'\]"),
+            (CONDITIONS, {"label_key": "tissue"}, r"no obs\['tissue'\].*label_key="),
             (CONDITIONS, {"indices": range(21)}, "None of the 21 training cells has the perturb"),
             (CONDITIONS, {"label_key": "cell_type", "indices": np.r_[0:12, 31:40]}, "no label"),
             (CONDITIONS, {"assignment": "greedy"}, "'greedy'"),
