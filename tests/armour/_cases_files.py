@@ -216,7 +216,11 @@ COMMANDS = [
         ("genes", ("train", "DATA", "-o", "m", "--n-top-genes", "-5"), "n-top-genes"),
         ("batch", ("train", "DATA", "-o", "m", "--batch-key", "donor"), "'donor' is no column"),
         ("layer", ("train", "DATA", "-o", "m", "--layer", "raw"), "No modality has the layer"),
-        ("hold_out", ("train", "DATA", "-o", "m", "--hold-out", "donor"), "by='donor'"),
+        (
+            "hold_out",
+            ("train", "DATA", "-o", "m", "--hold-out", "donor"),
+            r"--hold-out 'donor'.*'none'\]",
+        ),
         ("exists", ("train", "DATA", "-o", "MODEL"), "already exists"),
         ("unknown_option", ("train", "DATA", "-o", "m", "--epochs", "3"), "epochs"),
         (
@@ -237,15 +241,21 @@ COMMANDS = [
         (
             "source",
             ("translate", "MODEL", "DATA", "--to", "rna", "--from", "x", "-o", "x.h5ad"),
-            "source='x'",
+            "--from 'x'",
         ),
         ("out", ("translate", "MODEL", "DATA", "--to", "rna", "-o", "x.csv"), "must end in"),
         (
             "depth",
             ("translate", "MODEL", "DATA", "--to", "rna", "-o", "x.h5ad", "--depth", "d"),
-            "depth='d'",
+            "--depth 'd'",
         ),
         ("labels", ("evaluate", "MODEL", "DATA", "--labels-key", "type"), "type"),
+        (
+            "layer",
+            ("translate", "MODEL", "RNA", "--to", "atac", "-o", "x.h5ad", "--layer", "raw"),
+            r"\['raw'\] does not exist.*in X; .*--layer 'X' takes them",
+        ),
+        ("layer", ("evaluate", "MODEL", "DATA", "--layer", "raw"), "No modality has the layer"),
         ("no_info", ("info", "nowhere"), "holds no model"),
         ("info_of_a_file", ("info", "TEXT"), "holds no model"),
         ("no_argument", ("info",), "(?i)missing argument 'model'"),
@@ -287,7 +297,7 @@ COMMANDS = [
         (
             "query_of_the_target",
             ("translate", "MODEL", "RNA", "--to", "rna", "-o", "x.h5ad"),
-            "source='atac'.*source='rna'",
+            "--from 'atac'.*--from 'rna'",
         ),
         (
             "batch",
