@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lightning.pytorch import Trainer as LightningTrainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from scvi.train import Trainer
 
-from scvi_xmodal._arguments import FLAG, LIST, check_keywords
+from scvi_xmodal._arguments import FLAG, LIST, check_keywords, shown
 from scvi_xmodal._compat import parse_device_args
+from scvi_xmodal.train._paths import PLAN_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _OWN = ("max_epochs", "early_stopping", "simple_progress_bar", "use_distributed_sampler")
+_OTHER_NAMES = {"learning_rate": "lr"}
 
 
 def checked_device(accelerator: Any, device: Any) -> Any:
@@ -29,8 +32,15 @@ def checked_device(accelerator: Any, device: Any) -> Any:
     return _parsed(accelerator, device, "device", validate_single_device=True)
 
 
-def check_trainer_kwargs(kwargs: Mapping[str, Any]) -> None:
+def check_trainer_kwargs(kwargs: Mapping[str, Any], *, method: Callable[..., Any]) -> None:
     """Raise before anything is trained at a keyword or a device that the trainer refuses.
+
+    Parameters
+    ----------
+    kwargs
+        Keywords that ``train`` does not know itself.
+    method
+        The model's ``train``, whose arguments messages name.
 
     Raises
     ------
@@ -40,15 +50,17 @@ def check_trainer_kwargs(kwargs: Mapping[str, Any]) -> None:
     Examples
     --------
     >>> from scvi_xmodal.model._devices import check_trainer_kwargs
-    >>> check_trainer_kwargs({"accelerator": "cpu"})
+    >>> from scvi_xmodal.model import Butterfly
+    >>> check_trainer_kwargs({"max_epoch": 3}, method=Butterfly.train)
+    Traceback (most recent call last):
+        ...
+    ValueError: train() has no argument 'max_epoch': did you mean max_epochs? It takes...
     """
     known = {*signature(Trainer).parameters, *signature(LightningTrainer).parameters}
     known -= {"kwargs", *_OWN}
     for name in kwargs:
         if name not in known and not name.startswith("early_stopping_"):
-            raise ValueError(
-                f"train() has no argument {name!r}; those of the trainer are {sorted(known)}."
-            )
+            _refuse_keyword(name, kwargs[name], _named(method), known)
     logger = kwargs.get("logger")
     if not (logger is None or isinstance(logger, bool | list) or hasattr(logger, "log_metrics")):
         raise ValueError(f"logger must be True, False or a logger of Lightning, got {logger!r}.")
@@ -56,6 +68,30 @@ def check_trainer_kwargs(kwargs: Mapping[str, Any]) -> None:
         "trainer_kwargs", kwargs, {"callbacks": LIST.or_none(), "enable_progress_bar": FLAG}
     )
     _parsed(kwargs.get("accelerator", "auto"), kwargs.get("devices", "auto"), "devices")
+
+
+def _named(method: Callable[..., Any]) -> list[str]:
+    parameters = signature(method).parameters.values()
+    return [x.name for x in parameters if x.kind is not x.VAR_KEYWORD and x.name != "self"]
+
+
+def _refuse_keyword(name: str, value: Any, own: list[str], known: set[str]) -> NoReturn:
+    """Raise at an unknown keyword, and say what was probably meant."""
+    message = f"train() has no argument {name!r}"
+    of_plan = _OTHER_NAMES.get(name, name)
+    if of_plan in PLAN_RULES:
+        raise ValueError(
+            f"{message}: the training plan takes it, plan_kwargs={{{of_plan!r}: {shown(value)}}}."
+        )
+    options = [*own, *sorted(known), *PLAN_RULES]
+    # its own come first, however much more the name looks like one of the trainer's
+    near = [*get_close_matches(name, own, n=1), *get_close_matches(name, options, n=1), ""][0]
+    meant = f"plan_kwargs={{{near!r}: ...}}" if near in PLAN_RULES else near
+    guess = f": did you mean {meant}?" if near else "."
+    raise ValueError(
+        f"{message}{guess} It takes {', '.join(own)}; and what lightning.pytorch.Trainer takes, "
+        "such as accelerator and devices."
+    )
 
 
 def _parsed(accelerator: Any, devices: Any, argument: str, **options: Any) -> Any:

@@ -50,6 +50,7 @@ class TrainingMixin(PairingMixin):
     module: Any
     registry_: dict[str, Any]
     specs: Mapping[str, ModalitySpec]
+    train: Any
     history_: Any
     is_trained_: bool
     statistics_fitted_: bool
@@ -82,7 +83,7 @@ class TrainingMixin(PairingMixin):
         check_arguments({**locals(), "train_size": sizes[0], "validation_size": sizes[1]})
         if self.adata is None:
             raise ValueError("The model was loaded without data: load it with adata=... to train.")
-        check_trainer_kwargs(trainer_kwargs)
+        check_trainer_kwargs(trainer_kwargs, method=self.train)
         check_loader_kwargs(datasplitter_kwargs or {})
         stopping, trainer_kwargs = taken_stopping(early_stopping, trainer_kwargs)
         self._check_plan_kwargs(plan_kwargs)

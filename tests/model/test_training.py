@@ -700,6 +700,18 @@ class TestRefused:
                 "early_stopping_patience_steps must be at least 0",
             ),
             ({"early_stopping_min_delta": -1}, "early_stopping_min_delta must be at least 0"),
+            (
+                {"max_epoch": 2},
+                r"no argument 'max_epoch': did you mean max_epochs\? It takes max_epochs, "
+                "pretrain_epochs, .*resume; and what lightning",
+            ),
+            ({"acelerator": "cpu"}, r"'acelerator': did you mean accelerator\? It takes max_e"),
+            ({"early_stoping": True}, r"did you mean early_stopping\?"),
+            ({"zebra": 1}, r"no argument 'zebra'\. It takes max_epochs"),
+            ({"lr": 1e-3}, r"no argument 'lr': the training plan .* plan_kwargs=\{'lr': 0\.001\}"),
+            ({"weight_decay": 0}, r"takes it, plan_kwargs=\{'weight_decay': 0\}\.$"),
+            ({"learning_rate": 0.1}, r"plan_kwargs=\{'lr': 0\.1\}\.$"),
+            ({"weight_decai": 0}, r"did you mean plan_kwargs=\{'weight_decay': \.\.\.\}\?"),
             ({"early_stopping_patients": 3}, "no argument 'early_stopping_patients'; there are"),
             ({"datasplitter_kwargs": {"drop_last": True}}, "drop_last=True is not known here"),
             ({"plan_kwargs": {"optimizer": "AdamW"}}, "cannot set 'optimizer': it is Adam"),
