@@ -96,7 +96,8 @@ class TranslatingMixin(LatentMixin):
         depth
             Depth of the predicted cells: ``"median"`` of the training cells, what clustering
             wants; ``"predicted"`` from the source's own totals, what matches measured cells; or
-            totals of shape (n_cells,).
+            totals of shape (n_cells,). TF-IDF values (``atac_target="tfidf"``), squared-error
+            expression and proteins know no depth.
         features
             Names of the target's features to return; by default all.
         layer
