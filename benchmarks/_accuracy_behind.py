@@ -35,8 +35,7 @@ def behind(rows: pd.DataFrame) -> pd.DataFrame:
     least two agrees, it exceeds its standard deviation, and it is at least ``LEAST``.
     """
     found = []
-    others = rows[~rows["model"].isin([MEASURED, *VARIANTS_OF_OURS])]
-    for place, part in others.groupby(PLACE, sort=False):
+    for place, part in competing(rows).groupby(PLACE, sort=False):
         folds = by_fold(part)
         if OURS in folds.index.get_level_values("model"):
             found += [
@@ -44,6 +43,11 @@ def behind(rows: pd.DataFrame) -> pd.DataFrame:
             ]
     columns = [*PLACE, "metric", "model", "gap", "std", "n", "wins", "clear"]
     return pd.DataFrame(found, columns=columns)
+
+
+def competing(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of Butterfly and of the models that it is compared with."""
+    return rows[~rows["model"].isin([MEASURED, *VARIANTS_OF_OURS])]
 
 
 def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:

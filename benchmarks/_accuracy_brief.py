@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks._accuracy_behind import VARIANTS_OF_OURS, behind
-from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_behind import behind, competing
+from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_places import where
 from benchmarks._accuracy_summary import CLUSTERING, METRICS, OURS, PLACE, by_fold
 from benchmarks._tables import grid
@@ -33,7 +33,7 @@ def brief(rows: pd.DataFrame) -> pd.DataFrame:
     """
     found = [
         own
-        for place, part in _others(rows).groupby(PLACE, sort=False)
+        for place, part in competing(rows).groupby(PLACE, sort=False)
         for own in _place(dict(zip(PLACE, place, strict=True)), part)
     ]
     columns = ["score", "own", "other", "mean", "folds", "n_scores", "best"]
@@ -69,10 +69,6 @@ def brief_lines(rows: pd.DataFrame) -> Iterator[str]:
     ]
     head = ["where", "score", "Butterfly", "best other", "folds"]
     yield from grid([*head, "predictions", "clusters", "clearly worse"], body)
-
-
-def _others(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[~rows["model"].isin([MEASURED, *VARIANTS_OF_OURS])]
 
 
 def _place(place: dict[str, str], part: pd.DataFrame) -> Iterator[dict]:

@@ -15,15 +15,11 @@ was stopped goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import scvi
-import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
@@ -31,16 +27,16 @@ from benchmarks import _accuracy_baselines, _accuracy_ours
 from benchmarks._accuracy_data import load, prepare
 from benchmarks._accuracy_jobs import Job
 from benchmarks._accuracy_scores import LABELS
-from benchmarks._machine import describe
+from benchmarks._folds import fold_options, measured
 from benchmarks._tables import as_markdown
 from scvi_xmodal.metrics import cluster_agreement, leiden_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-RESULTS = Path(__file__).with_name("results")
 MODELS = {
     "Butterfly": _accuracy_ours.butterfly,
     "Ridge": _accuracy_baselines.ridge,
@@ -61,17 +57,9 @@ _SCORES = [
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the table lacks, then write ``clustering.csv`` and ``clustering.md``."""
-    options = _parser().parse_args(arguments)
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore")
-    path = options.out / "clustering.csv"
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["data", "fold"])
-    for data in options.data:
-        for fold in options.folds:
-            if not ((table["data"] == data) & (table["fold"] == fold)).any():
-                rows = pd.DataFrame(measure(data, fold, options.data_dir)).assign(**describe())
-                table = pd.concat([table, rows])
-                table.to_csv(path, index=False)
+    chosen = {"data": ["bmmc_citeseq", "cortex_2k", "wnn_citeseq"], "folds": [0, 1, 2]}
+    options = fold_options(arguments, str(__doc__), **chosen)
+    table = measured(options, "clustering.csv", measure)
     (options.out / "clustering.md").write_text(markdown(table))
 
 
@@ -140,15 +128,6 @@ def markdown(table: pd.DataFrame) -> str:
         lines += ["", f"## {data}: {source} -> {target} ({n_labels:.1f} labels)", ""]
         lines.append(as_markdown(means))
     return "\n".join(lines) + "\n"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--data", nargs="*", default=["bmmc_citeseq", "cortex_2k", "wnn_citeseq"])
-    parser.add_argument("--folds", nargs="*", type=int, default=[0, 1, 2])
-    parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    return parser
 
 
 if __name__ == "__main__":

@@ -13,27 +13,24 @@ was stopped goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import scvi
-import torch
 
 from benchmarks import _accuracy_baselines, _accuracy_ours
 from benchmarks._accuracy_data import load, prepare
 from benchmarks._accuracy_jobs import Job
-from benchmarks._machine import describe
+from benchmarks._folds import fold_options, measured
 from benchmarks._tables import as_markdown
 from scvi_xmodal.metrics import evaluate_translation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-RESULTS = Path(__file__).with_name("results")
+    import pandas as pd
+
 MODELS = {
     "Butterfly": _accuracy_ours.butterfly,
     "Ridge": _accuracy_baselines.ridge,
@@ -47,17 +44,9 @@ _PLACE = ["data", "model", "zero_below"]
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the table lacks, then write ``rounding.csv`` and ``rounding.md``."""
-    options = _parser().parse_args(arguments)
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore")
-    path = options.out / "rounding.csv"
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["data", "fold"])
-    for data in options.data:
-        for fold in options.folds:
-            if not ((table["data"] == data) & (table["fold"] == fold)).any():
-                rows = pd.DataFrame(measure(data, fold, options.data_dir)).assign(**describe())
-                table = pd.concat([table, rows])
-                table.to_csv(path, index=False)
+    chosen = {"data": ["bmmc_multiome", "cortex_2k"], "folds": [0, 1]}
+    options = fold_options(arguments, str(__doc__), **chosen)
+    table = measured(options, "rounding.csv", measure)
     (options.out / "rounding.md").write_text(markdown(table))
 
 
@@ -106,15 +95,6 @@ def markdown(table: pd.DataFrame) -> str:
     ]
     foot = ["", ", ".join(sorted(set(table["machine"]))) + ".", ""]
     return "\n".join([*head, as_markdown(means.reset_index()), *foot])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rounding", description=__doc__)
-    parser.add_argument("--data", nargs="+", default=["bmmc_multiome", "cortex_2k"])
-    parser.add_argument("--folds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--data-dir", type=Path, help="folder of data sets not bundled")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    return parser
 
 
 if __name__ == "__main__":

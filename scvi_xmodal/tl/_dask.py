@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -63,12 +63,23 @@ def translate_dask(
         If the output does not end in ``.zarr`` or exists, or the query does not fit the model.
     """
     check_arguments(locals())
-    import dask
-
     if Path(out).suffix != ".zarr":
         raise ValueError(f"out={str(out)!r} must end in .zarr: workers write to it side by side.")
-    # The first cell tells what comes out, and every mistake, before work is given away.
     task = _Task(model_dir, store, source, target, options)
+    try:
+        _translate(task, Path(out), client, rows_per_task)
+    finally:
+        # or the file stays open, and could not be written to
+        _cells.cache_clear()
+        _load.cache_clear()
+    return Path(out)
+
+
+def _translate(task: _Task, out: Path, client: Any, rows_per_task: int) -> None:
+    """Give the cells away by blocks, and put down what they are."""
+    import dask
+
+    # The first cell tells what comes out, and every mistake, before work is given away.
     cells = task.cells()
     n_obs = cells.n_obs
     first = task.translate(0, 1)
@@ -89,7 +100,6 @@ def translate_dask(
         if cells.pool is not None:
             record = {**record, "repool": cells.pool.report.record()}
         writer.finish(obs=obs, var=first.var, record=record)
-    return Path(out)
 
 
 class _Task:
@@ -114,8 +124,8 @@ class _Task:
                     "at the median or predicted depth. Use model.translate."
                 )
         self.model_dir = str(model_dir)
-        # the model may be trained and saved again while this process lives
-        self.written = _manifest(model_dir)
+        # what is kept of this call serves no other: model and file may be written anew
+        self.call = uuid4().hex
         self.store = str(store)
         self.source = source if isinstance(source, str) else tuple(source)
         self.target = target
@@ -126,7 +136,7 @@ class _Task:
     def cells(self) -> Query:
         """Return the cells that the model finds in the file, as every worker finds them."""
         return _cells(
-            self.model_dir, self.written, self.store, self.source, self.layer, self.repool, _here()
+            self.model_dir, self.call, self.store, self.source, self.layer, self.repool, _here()
         )
 
     def translate(self, start: int, stop: int) -> AnnData:
@@ -137,7 +147,7 @@ class _Task:
             cells.obs.iloc[start:stop],
             spec=cells.spec,
         )
-        model = _load(self.model_dir, self.written, _here())
+        model = _load(self.model_dir, self.call, _here())
         return model.translate(part, source=self.source, target=self.target, **self.options)
 
     def write(self, path: str, start: int, stop: int) -> NDArray[np.float32] | None:
@@ -172,8 +182,8 @@ def _here() -> int:
     return os.getpid()
 
 
-@lru_cache(maxsize=2)
-def _load(model_dir: str, written: str, process: int) -> Any:
+@lru_cache(maxsize=1)
+def _load(model_dir: str, call: str, process: int) -> Any:
     """Load a model once in each process."""
     import scvi_xmodal.model
     from scvi_xmodal.model import read_manifest
@@ -182,16 +192,9 @@ def _load(model_dir: str, written: str, process: int) -> Any:
     return getattr(scvi_xmodal.model, name).load(model_dir, adata=False, accelerator="cpu")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _cells(
-    model_dir: str, written: str, store: str, source: Any, layer: Any, repool: bool, process: int
+    model_dir: str, call: str, store: str, source: Any, layer: Any, repool: bool, process: int
 ) -> Query:
     """Find the cells of a file once in each process; their counts stay on disk."""
-    return _load(model_dir, written, process)._query(store, source, layer, None, repool=repool)
-
-
-def _manifest(model_dir: str | Path) -> str:
-    """Return what a saved model says of itself, digest of its file included, as text."""
-    from scvi_xmodal.model import read_manifest
-
-    return json.dumps(read_manifest(model_dir), sort_keys=True)
+    return _load(model_dir, call, process)._query(store, source, layer, None, repool=repool)

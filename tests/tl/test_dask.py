@@ -151,3 +151,18 @@ def test_a_model_saved_again_is_loaded_again(saved, tmp_path):
         direct = model.translate(mdata["rna"], **options).X
         np.testing.assert_allclose(found[-1], direct, rtol=1e-5, atol=1e-6)
     assert np.abs(found[0] - found[1]).max() > 1e-4
+
+
+def test_a_file_written_again_is_read_again(saved, tmp_path):
+    folder, model, mdata = saved
+    found = []
+    for number, cells in enumerate((mdata["rna"][:50], mdata["rna"][40:])):
+        cells.copy().write_h5ad(tmp_path / "cells.h5ad")  # refused if it were still open
+        options = {"source": "rna", "target": "atac"}
+        path = translate_dask(
+            folder / "model", tmp_path / "cells.h5ad", tmp_path / f"{number}.zarr", **options
+        )
+        found.append(anndata.read_zarr(path))
+        assert found[-1].obs_names.equals(cells.obs_names)
+        direct = model.translate(cells.copy(), **options)
+        np.testing.assert_allclose(found[-1].X, direct.X, rtol=1e-5, atol=1e-6)
