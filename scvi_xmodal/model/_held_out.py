@@ -70,10 +70,16 @@ class HeldOut:
         return rows[_thinned(rows.size, n_values, limit)]
 
     def pairs(
-        self, source: str, target: str, *, n_values: int, limit: int = MAX_CELLS
+        self,
+        source: str,
+        target: str,
+        part: Part = "validation",
+        *,
+        n_values: int,
+        limit: int = MAX_CELLS,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return own rows, in both modalities, of validation cells that were measured in both."""
-        cells = self.cells.split.validation
+        """Return own rows, in both modalities, of a part's cells that were measured in both."""
+        cells = getattr(self.cells.split, part)
         own, others = (self.cells.own[key][cells] for key in (source, target))
         both = np.flatnonzero((own >= 0) & (others >= 0))
         both = both[_thinned(both.size, n_values, limit)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from scvi_xmodal.module import SHARES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from scvi_xmodal.model._held_out import HeldOut
-    from scvi_xmodal.module import ModalitySpec
+    from scvi_xmodal.module._spec import Path
 
 MIN_CELLS = 20
 """Fewer cells do not tell how much to take back."""
@@ -18,7 +20,7 @@ MAX_CELLS = 1000
 """More would not change one number for all of them."""
 
 
-def fit_shrinkage(module: Any, specs: Mapping[str, ModalitySpec], held: HeldOut) -> None:
+def fit_shrinkage(module: Any, held: HeldOut) -> None:
     """Set the share of every source and target whose validation cells were measured in both.
 
     With fewer than 20 such cells predictions stay as they are.
@@ -27,25 +29,46 @@ def fit_shrinkage(module: Any, specs: Mapping[str, ModalitySpec], held: HeldOut)
     ----------
     module
         A trained module; models without :class:`~scvi_xmodal.module.Shrinkage` are left alone.
-    specs
-        The modalities.
     held
         The validation cells.
     """
-    for path, shrinkage in getattr(module, "shrinkages", {}).items():
-        source, target = next(own for own in module.paths if "_to_".join(own) == path)
-        n_values = specs[target].n_features
-        own, others = held.pairs(source, target, n_values=n_values, limit=MAX_CELLS)
+    for name, shrinkage in getattr(module, "shrinkages", {}).items():
+        path = next(own for own in module.paths if "_to_".join(own) == name)
         shrinkage.share.fill_(1.0)
-        if own.size < MIN_CELLS:
-            continue
-        losses: Any = 0.0
-        for block in held.blocks(own, n_values):
-            losses = losses + module.losses_at(
-                (source, target),
-                held.counts(source, own[block]),
-                held.counts(target, others[block]),
-                SHARES,
-                batch=held.batch(target, others[block]),
-            )
-        shrinkage.fit(losses)
+        losses = validation_losses(module, path, held, [(share, 0.0) for share in SHARES])
+        if losses is not None:
+            shrinkage.fit(losses.sum(1))
+
+
+def validation_losses(
+    module: Any, path: Path, held: HeldOut, weights: Sequence[tuple[float, float]]
+) -> torch.Tensor | None:
+    """Return losses of validation cells, (n_weights, n_cells); ``None`` of fewer than 20 cells.
+
+    Parameters
+    ----------
+    module
+        A trained module.
+    path
+        Source and target.
+    held
+        The validation cells.
+    weights
+        Shares of the decoder's and of the linear path's deviations from the base rates.
+    """
+    source, target = path
+    n_values = module.specs[target].n_features
+    own, others = held.pairs(source, target, n_values=n_values, limit=MAX_CELLS)
+    if own.size < MIN_CELLS:
+        return None
+    losses = [
+        module.losses_at(
+            path,
+            held.counts(source, own[block]),
+            held.counts(target, others[block]),
+            weights,
+            batch=held.batch(target, others[block]),
+        )
+        for block in held.blocks(own, n_values)
+    ]
+    return torch.cat(losses, dim=1)

@@ -28,6 +28,7 @@ from scvi_xmodal.model._intervals import (
     latent_noise,
     saved_intervals,
 )
+from scvi_xmodal.model._linear_fit import fit_linear_paths
 from scvi_xmodal.model._request import check_batch_size, to_device
 from scvi_xmodal.model._several import one_or_several
 from scvi_xmodal.model._shrinkage_fit import fit_shrinkage
@@ -68,7 +69,8 @@ class TrustMixin:
         """Return what is kept of the validation cells."""
         by_row = None if codes is None else cells.by_own_row(codes)
         held = HeldOut(cells, readers, by_row, self.device)
-        fit_shrinkage(self.module, self.specs, held)
+        fit_shrinkage(self.module, held)
+        fit_linear_paths(self.module, held)
         return {
             "scores": validation_scores(self.module, self.specs, held),
             "familiarity": {

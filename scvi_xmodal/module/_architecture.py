@@ -33,6 +33,10 @@ class Architecture:
         Whether the latent's heads end in batch norm and LeakyReLU, as published.
     stack_sources
         Whether the decodings of all sources share one pass, and so its batch statistics.
+    n_components
+        Components of a source that its linear paths read
+        (:class:`~scvi_xmodal.module.LinearPath`); 0 for no linear path, as published. There is
+        none either where decoders know batches, which a regression does not.
     """
 
     n_embedding: int = 128
@@ -45,6 +49,7 @@ class Architecture:
     output_batch_norm: bool = False
     head_activation: bool = False
     stack_sources: bool = True
+    n_components: int = 20
 
 
 PUBLISHED = Architecture(
@@ -56,5 +61,6 @@ PUBLISHED = Architecture(
     output_batch_norm=True,
     head_activation=True,
     stack_sources=False,
+    n_components=0,
 )
 """scButterfly 0.0.9 as its code runs."""

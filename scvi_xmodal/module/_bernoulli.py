@@ -11,10 +11,14 @@ import torch.nn.functional as F
 from scvi_xmodal.module._likelihood import Likelihood, ShrinkableLikelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
+    from scvi_xmodal.module._linear_path import Blend
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
+
+_RARE = 1e-6
+"""A peak that no training cell has open has no slope, and no coefficients to divide by it."""
 
 
 class Bernoulli(ShrinkableLikelihood):
@@ -26,8 +30,8 @@ class Bernoulli(ShrinkableLikelihood):
 
     where :math:`d_i` counts the cell's open peaks (cf. the cell factor of PeakVI and MultiVI).
     The published model has neither a depth nor binary targets (``atac_target="tfidf"``).
-    Predictions may keep only a share of what sets them apart from ``base``, the training cells'
-    base rates (:class:`~scvi_xmodal.module.Shrinkage`).
+    Logits may be drawn to ``base``, the training cells' base rates, and to those of a linear
+    path (:class:`~scvi_xmodal.module.Shrinkage`, :class:`~scvi_xmodal.module.LinearPath`).
     """
 
     def totals_of(self, statistics: FeatureStatistics) -> np.ndarray:
@@ -58,10 +62,10 @@ class Bernoulli(ShrinkableLikelihood):
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
         *,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> dict[str, torch.Tensor]:
         # in place: at 100,000 peaks a second matrix costs time
-        logits = self.shrunk(hidden, share)
+        logits = self.blended(hidden, blend)
         if total is not None:
             logits += self._offset(total)[:, None]
         return {"X": logits.sigmoid_()}
@@ -71,26 +75,32 @@ class Bernoulli(ShrinkableLikelihood):
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
         *,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        mean = self.predict(hidden, total, share=share)["X"]
+        mean = self.predict(hidden, total, blend=blend)["X"]
         return mean, mean * (1 - mean)
 
-    def losses_at(
-        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    def losses(
+        self, candidates: Iterable[torch.Tensor], counts: SparseRows, x: Any
     ) -> torch.Tensor:
-        """Return the summed negative log-likelihoods."""
+        """Return negative log-likelihoods at each cell's own depth."""
         target = counts.binarized()
-        deviation = self.outputs(hidden) - self.base
-        at_base = self.base + self._offset(target.row_sums())[:, None]
+        offset = self._offset(target.row_sums())[:, None]
         open_ = target.to_dense()
-        # sum_ij b_ij logit_ij, which is linear in the share
-        fixed, slope = (open_ * at_base).sum(), (open_ * deviation).sum()
-        losses = [
-            F.softplus(at_base + share * deviation).sum() - fixed - share * slope
-            for share in shares
-        ]
-        return torch.stack(losses)
+        return torch.stack(
+            [
+                F.binary_cross_entropy_with_logits(own + offset, open_, reduction="none").sum(1)
+                for own in candidates
+            ]
+        )
+
+    def response(self, counts: SparseRows, x: Any) -> SparseRows:
+        """Return which peaks are open."""
+        return counts.binarized()
+
+    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mean = mean.clamp(_RARE, 1 - _RARE)
+        return torch.zeros_like(mean), mean * (1 - mean)  # base is where the mean is
 
     def _offset(self, depth: torch.Tensor) -> torch.Tensor:
         return torch.log(depth.clamp(min=1) / self.median_total)

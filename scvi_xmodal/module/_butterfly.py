@@ -12,6 +12,7 @@ from torch.distributions import Normal, kl_divergence
 from scvi_xmodal.module._architecture import Architecture
 from scvi_xmodal.module._butterfly_predictions import PredictionMixin
 from scvi_xmodal.module._depth import DepthPredictor
+from scvi_xmodal.module._linear_path import LinearPath, Projection
 from scvi_xmodal.module._nets import Decoder, Encoder
 from scvi_xmodal.module._partial import (
     PRESENCE,
@@ -80,6 +81,8 @@ class ButterflyVAE(PredictionMixin, BaseModuleClass):
     discriminators: Any
     depth_predictors: Any
     shrinkages: Any
+    projections: Any
+    linear_paths: Any
 
     def __init__(
         self,
@@ -124,8 +127,15 @@ class ButterflyVAE(PredictionMixin, BaseModuleClass):
         self.depth_predictors = nn.ModuleDict(
             {f"{s}_to_{t}": DepthPredictor() for s, t in self.paths}
         )
-        self.shrinkages = nn.ModuleDict(
-            {f"{s}_to_{t}": Shrinkage() for s, t in self.paths if self.shrinks(t)}
+        shrinkable = [(s, t) for s, t in self.paths if self.shrinks(t)]
+        self.shrinkages = nn.ModuleDict({f"{s}_to_{t}": Shrinkage() for s, t in shrinkable})
+        # a regression knows no batch to predict in
+        across = [(s, t) for s, t in shrinkable if s != t and a.n_components and n_batch <= 1]
+        self.linear_paths = nn.ModuleDict(
+            {f"{s}_to_{t}": LinearPath(self.specs[t].n_features) for s, t in across}
+        )
+        self.projections = nn.ModuleDict(
+            {s: Projection(self.specs[s].n_features) for s in dict.fromkeys(s for s, _ in across)}
         )
 
     def fit_statistics(

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from scvi_xmodal.module._likelihood import ShrinkableLikelihood
-from scvi_xmodal.module._partial import PRESENCE, mean_of_posteriors, mean_over_sources
+from scvi_xmodal.module._linear_path import Blend
+from scvi_xmodal.module._partial import (
+    PRESENCE,
+    mean_of_blends,
+    mean_of_posteriors,
+    mean_over_sources,
+)
 from scvi_xmodal.module._uncertainty import UncertaintyMixin
 
 if TYPE_CHECKING:
@@ -27,6 +33,8 @@ class PredictionMixin(UncertaintyMixin):
     translator: Any
     depth_predictors: Any
     shrinkages: Any
+    projections: Any
+    linear_paths: Any
 
     @torch.inference_mode()
     def latent(self, source: str | tuple[str, ...], counts: Any) -> Normal:
@@ -58,7 +66,8 @@ class PredictionMixin(UncertaintyMixin):
         Parameters
         ----------
         counts
-            Counts of shape (n_cells, n_features of the source); of several sources a minibatch.
+            Counts of shape (n_cells, n_features of the source); of several sources a minibatch;
+            ``None`` for what the network alone decodes from ``z``.
         source, target
             The modalities.
         batch
@@ -70,7 +79,8 @@ class PredictionMixin(UncertaintyMixin):
         """
         z = self.latent(source, counts).mean if z is None else z
         hidden = self._hidden(target, z, batch)
-        return self._likelihood(target).predict(hidden, total, **self._share(source, target))
+        given = {} if counts is None else self._given(counts, source, target)
+        return self._likelihood(target).predict(hidden, total, **given)
 
     def shrinks(self, target: str) -> bool:
         """Tell whether predictions of a target are drawn towards its base rates."""
@@ -83,11 +93,11 @@ class PredictionMixin(UncertaintyMixin):
         path: Path,
         counts: SparseRows,
         measured: SparseRows,
-        shares: Sequence[float],
+        weights: Sequence[tuple[float, float]],
         *,
         batch: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the loss of measured cells for each share of :class:`Shrinkage`.
+        """Return the loss of measured cells for each pair of weights, (n_weights, n_cells).
 
         Parameters
         ----------
@@ -95,27 +105,63 @@ class PredictionMixin(UncertaintyMixin):
             Source and target.
         counts, measured
             The same cells' counts of the source and of the target.
-        shares
-            Shares to try.
+        weights
+            Shares of the decoder's and of the linear path's deviations from the base rates.
         batch
             Batches to decode in, of shape (n_cells,).
         """
         source, target = path
-        hidden = self._hidden(target, self.latent(source, counts).mean, batch)
-        return self._likelihood(target).losses_at(hidden, measured, shares)
+        likelihood = self._likelihood(target)
+        outputs = likelihood.outputs(self._hidden(target, self.latent(source, counts).mean, batch))
+        scores, coefficients = self._line(counts, source, target)
+        candidates = (
+            Blend(outputs.new_tensor(share), scale * scores, coefficients)(
+                outputs.clone(), likelihood.base
+            )
+            for share, scale in weights
+        )
+        return likelihood.losses(candidates, measured, self.transforms[target](measured))
 
-    def _share(self, source: str | tuple[str, ...], target: str) -> dict[str, torch.Tensor]:
-        """Return the path's share as a keyword; of several sources their shares' mean."""
+    def scores(self, source: str, counts: SparseRows) -> torch.Tensor:
+        """Return the cells' scores on the source's components, (n_cells, n_components)."""
+        return self.projections[source](self.for_components(source, counts))
+
+    def for_components(self, source: str, counts: SparseRows) -> SparseRows | torch.Tensor:
+        """Return what the source's components are taken of, of the counts' shape."""
+        transform = self.transforms[source]
+        return transform.for_components(transform(counts))
+
+    def _given(self, counts: Any, source: str | tuple[str, ...], target: str) -> dict[str, Blend]:
+        """Return how outputs are blended, as a keyword; of several sources the blends' mean."""
         if not self.shrinks(target):
             return {}
-        sources = (source,) if isinstance(source, str) else source
-        shares = [self.shrinkages[f"{own}_to_{target}"].share for own in sources]
-        return {"share": torch.stack(shares).mean()}
+        if isinstance(source, str):
+            return {"blend": self._blend(counts, source, target)}
+        own = {k: self._blend(counts[k], k, target) for k in source if k in counts}
+        return {"blend": mean_of_blends(own, counts.get(PRESENCE))}
 
-    def _moments_of(
-        self, source: Any, target: str, hidden: torch.Tensor, total: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self._likelihood(target).moments(hidden, total, **self._share(source, target))
+    def _blend(self, counts: SparseRows, source: str, target: str) -> Blend:
+        name = f"{source}_to_{target}"
+        share = self.shrinkages[name].share
+        path = self.linear_paths[name] if name in self.linear_paths else None
+        if path is None or not path.is_used:
+            return Blend(share, *self._no_line(counts, target))
+        scores = path.weight * path.scale * path(self.scores(source, counts))
+        return Blend((1 - path.weight) * share, scores, path.coefficients)
+
+    def _line(
+        self, counts: SparseRows, source: str, target: str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scores and coefficients of a path, whatever its weight."""
+        name = f"{source}_to_{target}"
+        if name not in self.linear_paths or not self.linear_paths[name].is_fitted:
+            return self._no_line(counts, target)
+        path = self.linear_paths[name]
+        return path(self.scores(source, counts)), path.coefficients
+
+    def _no_line(self, counts: SparseRows, target: str) -> tuple[torch.Tensor, torch.Tensor]:
+        base = self._likelihood(target).base
+        return base.new_zeros(counts.n_rows, 0), base.new_zeros(0, base.shape[0])
 
     def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
         return self.decoders[target](self.translator.decode(target, z), batch)

@@ -12,10 +12,11 @@ from scvi_xmodal.module._statistics import positive_median
 from scvi_xmodal.nn import BlockedLinear
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
 
+    from scvi_xmodal.module._linear_path import Blend
     from scvi_xmodal.module._spec import ModalitySpec
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
@@ -107,7 +108,7 @@ class Likelihood(nn.Module, ABC):
 
 
 class ShrinkableLikelihood(Likelihood):
-    """A likelihood whose predictions may keep only a share of what sets them apart.
+    """A likelihood whose outputs may be drawn to the base rates and to a linear prediction.
 
     ``base`` holds the outputs at the training cells' base rates, of shape (n_features,).
     """
@@ -126,16 +127,42 @@ class ShrinkableLikelihood(Likelihood):
         """Return outputs at the base rates, at the median depth, of shape (n_features,)."""
         return self.initial_bias(statistics)
 
-    def shrunk(self, hidden: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
-        """Return outputs with that share of their distance from ``base``, of `outputs`' shape."""
+    def blended(self, hidden: torch.Tensor, blend: Blend | None) -> torch.Tensor:
+        """Return the outputs that predictions are made of, (n_cells, n_features)."""
         outputs = self.outputs(hidden)
-        return outputs if share is None else outputs.mul_(share).add_((1 - share) * self.base)
+        return outputs if blend is None else blend(outputs, self.base)
 
     @abstractmethod
-    def losses_at(
-        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    def losses(
+        self, candidates: Iterable[torch.Tensor], counts: SparseRows, x: Any
     ) -> torch.Tensor:
-        """Return what shares of the deviations cost measured cells, of shape (n_shares,)."""
+        """Return what outputs cost measured cells, of shape (n_candidates, n_cells).
+
+        Parameters
+        ----------
+        candidates
+            Outputs of shape (n_cells, n_features), one after another.
+        counts
+            Measured counts of shape (n_cells, n_features).
+        x
+            The encoder inputs of the same cells.
+        """
+
+    @abstractmethod
+    def response(self, counts: SparseRows, x: Any) -> SparseRows | torch.Tensor:
+        """Return what a linear path predicts of counts, whose encoder inputs are x; as they."""
+
+    @abstractmethod
+    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the outputs' distance from ``base`` at a mean response, and the slope there.
+
+        The slope is that of the response in the outputs; both are of shape (n_features,).
+
+        Parameters
+        ----------
+        mean
+            Mean response of the training cells, of shape (n_features,).
+        """
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any

@@ -17,11 +17,16 @@ from scvi_xmodal.nn import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
+    from scvi_xmodal.module._linear_path import Blend
     from scvi_xmodal.module._spec import ModalitySpec
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
+
+_STEP = 0.05
+_FARTHEST = 2.0
+"""How far a linear path's mean may lie from the base rates, in logarithms."""
 
 
 class NegativeBinomial(ShrinkableLikelihood):
@@ -66,9 +71,9 @@ class NegativeBinomial(ShrinkableLikelihood):
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
         *,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> dict[str, torch.Tensor]:
-        at_median = F.softmax(self.shrunk(hidden, share), dim=1) * self.median_total
+        at_median = F.softmax(self.blended(hidden, blend), dim=1) * self.median_total
         mean = at_median if total is None else at_median * (total / self.median_total)[:, None]
         return {"X": expected_log1p(at_median, self._expected_log1p_table()), "mean": mean}
 
@@ -77,28 +82,39 @@ class NegativeBinomial(ShrinkableLikelihood):
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
         *,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         total = self.median_total.expand(hidden.shape[0]) if total is None else total
-        mean = F.softmax(self.shrunk(hidden, share), dim=1) * total[:, None]
+        mean = F.softmax(self.blended(hidden, blend), dim=1) * total[:, None]
         return mean, mean + mean.square() / self.log_theta.exp()
 
-    def losses_at(
-        self, hidden: torch.Tensor, counts: SparseRows, shares: Sequence[float]
+    def losses(
+        self, candidates: Iterable[torch.Tensor], counts: SparseRows, x: Any
     ) -> torch.Tensor:
-        """Return the summed squared errors of ``X`` against log-normalised measured values.
+        """Return the squared errors of ``X`` against log-normalised measured values.
 
-        Not the likelihood, under which too small shares win: its dispersions were fitted with
-        all of the deviations.
+        Not the likelihood, under which too small shares of the deviations win: its dispersions
+        were fitted with all of them.
         """
-        deviation = self.outputs(hidden) - self.base
-        scale = self.median_total / counts.row_sums().clamp(min=1)
-        measured = torch.log1p(counts.to_dense() * scale[:, None])
-        table, losses = self._expected_log1p_table(), []
-        for share in shares:
-            mean = F.softmax(self.base + share * deviation, dim=1) * self.median_total
-            losses.append((expected_log1p(mean, table) - measured).square().sum())
+        measured, table = self.response(counts, x).to_dense(), self._expected_log1p_table()
+        losses = []
+        for outputs in candidates:
+            mean = F.softmax(outputs, dim=1) * self.median_total
+            losses.append((expected_log1p(mean, table) - measured).square().sum(1))
         return torch.stack(losses)
+
+    def response(self, counts: SparseRows, x: Any) -> SparseRows:
+        """Return log1p expression at the median library size, as ``X`` predicts it."""
+        scale = self.median_total / counts.row_sums().clamp(min=1e-12)
+        return counts.with_values(torch.log1p(counts.values * scale[counts.row_index()]))
+
+    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # base is the logarithm of pooled counts, whose X is not the mean of logarithms
+        log_mean = F.log_softmax(self.base, dim=0) + self.median_total.log()
+        steps = log_mean + log_mean.new_tensor([[-_STEP], [0.0], [_STEP]])
+        below, at_base, above = expected_log1p(steps.exp(), self._expected_log1p_table())
+        slope = (above - below) / (2 * _STEP)
+        return ((mean - at_base) / slope).clamp(-_FARTHEST, _FARTHEST), slope
 
     def _expected_log1p_table(self) -> torch.Tensor:
         """Return the table for the dispersions as they are, made anew when they change."""

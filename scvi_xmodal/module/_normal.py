@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from scvi_xmodal.module._likelihood import Likelihood
+from scvi_xmodal.module._likelihood import ShrinkableLikelihood
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
+    from scvi_xmodal.module._linear_path import Blend
     from scvi_xmodal.module._spec import ModalitySpec
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
 
 
-class Normal(Likelihood):
+class Normal(ShrinkableLikelihood):
     r"""Squared errors on the scale of the encoder's inputs.
 
     .. math:: \ell_i = \sum_j (x_{ij} - \hat x_{ij})^2
@@ -46,9 +49,13 @@ class Normal(Likelihood):
         return (dense.repeat(n_sources, 1) - self.outputs(hidden)).square().sum(1)
 
     def predict(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        blend: Blend | None = None,
     ) -> dict[str, torch.Tensor]:
-        x = self.outputs(hidden)
+        x = self.blended(hidden, blend)
         if not self.on_log_counts:
             return {"X": x}
         x = x.clamp(min=0)
@@ -58,6 +65,25 @@ class Normal(Likelihood):
         return {"X": x, "mean": share * (self.median_total if total is None else total[:, None])}
 
     def moments(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        blend: Blend | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.outputs(hidden), None
+        return self.blended(hidden, blend), None
+
+    def losses(
+        self, candidates: Iterable[torch.Tensor], counts: SparseRows, x: Any
+    ) -> torch.Tensor:
+        """Return squared errors."""
+        measured = self.response(counts, x)
+        dense = measured if isinstance(measured, torch.Tensor) else measured.to_dense()
+        return torch.stack([(own - dense).square().sum(1) for own in candidates])
+
+    def response(self, counts: SparseRows, x: Any) -> SparseRows | torch.Tensor:
+        """Return the encoder's inputs."""
+        return x
+
+    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return mean - self.base, torch.ones_like(mean)

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from scvi.module.base import LossOutput
 from torch.distributions import Normal
 
+from scvi_xmodal.module._linear_path import Blend
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -158,6 +160,27 @@ def mean_of_posteriors(
     ones = {key: torch.ones_like(q.mean) for key, q in posteriors.items()}
     number = _sum_over_sources(ones, presence)
     return Normal(mean, (variance / number).sqrt(), validate_args=False)
+
+
+def mean_of_blends(blends: Mapping[str, Blend], presence: Presence | None = None) -> Blend:
+    """Average how several modalities' predictions of the same cells are blended.
+
+    Parameters
+    ----------
+    blends
+        Each modality's, of the cells that it measured.
+    presence
+        Which cells these are; by default all.
+    """
+    shares = {key: own.share.expand(own.scores.shape[0], 1) for key, own in blends.items()}
+    n_sources = _sum_over_sources(
+        {key: own.scores.new_ones(own.scores.shape[0], 1) for key, own in blends.items()}, presence
+    )
+    # side by side, scores of all sources give the sum over sources of their products
+    scores = [_sum_over_sources({key: own.scores}, presence) for key, own in blends.items()]
+    coefficients = torch.cat([own.coefficients for own in blends.values()])
+    share = mean_over_sources(shares, presence)
+    return Blend(share, torch.cat(scores, dim=1) / n_sources, coefficients)
 
 
 def mean_over_sources(

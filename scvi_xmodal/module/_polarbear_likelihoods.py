@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scvi_xmodal._constants import Kind
+    from scvi_xmodal.module._linear_path import Blend
     from scvi_xmodal.module._spec import ModalitySpec
     from scvi_xmodal.nn import SparseRows
 
@@ -80,9 +81,9 @@ class BatchNegativeBinomial(NegativeBinomial):
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
         *,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> dict[str, torch.Tensor]:
-        log_mu, theta, gate = self._parts(hidden, total, share)
+        log_mu, theta, gate = self._parts(hidden, total, blend)
         mean = log_mu.exp()
         at_median = mean if total is None else mean * (self.median_total / total)[:, None]
         x = self._expected_log1p(at_median, hidden)
@@ -96,9 +97,9 @@ class BatchNegativeBinomial(NegativeBinomial):
         hidden: torch.Tensor,
         total: torch.Tensor | None = None,
         *,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        log_mu, theta, gate = self._parts(hidden, total, share)
+        log_mu, theta, gate = self._parts(hidden, total, blend)
         mean = log_mu.exp()
         variance = mean + mean.square() / theta
         if gate is None:
@@ -110,7 +111,7 @@ class BatchNegativeBinomial(NegativeBinomial):
         self,
         hidden: torch.Tensor,
         total: torch.Tensor | None,
-        share: torch.Tensor | None = None,
+        blend: Blend | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Return log means, dispersions and gate logits, each of shape (n_cells, n_genes)."""
         theta = self.log_theta.exp()
@@ -118,7 +119,7 @@ class BatchNegativeBinomial(NegativeBinomial):
             hidden, shares = hidden[:, : -self.n_batch], hidden[:, -self.n_batch :]
             theta = (shares @ self.log_theta).exp()
         total = self.median_total.expand(hidden.shape[0]) if total is None else total
-        log_mu = F.log_softmax(self.shrunk(hidden, share), dim=1) + total.log()[:, None]
+        log_mu = F.log_softmax(self.blended(hidden, blend), dim=1) + total.log()[:, None]
         gate = None if self.gate is None else self.gate(hidden)
         return log_mu, theta.expand_as(log_mu), gate
 
@@ -192,9 +193,13 @@ class Gaussian(Normal):
         return dist.Normal(self.outputs(hidden), self.log_scale.exp()).to_event(1)
 
     def moments(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        blend: Blend | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        mean = self.outputs(hidden)
+        mean = self.blended(hidden, blend)
         return mean, torch.exp(2 * self.log_scale).expand_as(mean)
 
 

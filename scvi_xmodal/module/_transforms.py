@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from scvi_xmodal.module._spec import ModalitySpec, Transform
     from scvi_xmodal.module._statistics import FeatureStatistics
     from scvi_xmodal.nn import SparseRows
+
+_TYPICAL = 10.0
+"""TF-IDF in units of its mean times this is about TF-IDF per 10,000 reads, as scanpy's users take
+logarithms of it."""
 
 
 class InputTransform(nn.Module, ABC):
@@ -30,6 +34,10 @@ class InputTransform(nn.Module, ABC):
     @abstractmethod
     def forward(self, counts: SparseRows) -> SparseRows | torch.Tensor:
         """Map counts of shape (n_cells, n_features) to inputs of the same shape."""
+
+    def for_components(self, x: Any) -> Any:
+        """Map inputs to what components are taken of: by default the inputs themselves."""
+        return x
 
 
 class LogNormalize(InputTransform):
@@ -81,6 +89,10 @@ class TfIdf(InputTransform):
         binary = counts.binarized()
         term = (1 / binary.row_sums().clamp(min=1))[counts.row_index()]
         return binary.with_values(binary.values * term * self.idf[counts.columns.long()])
+
+    def for_components(self, x: SparseRows) -> SparseRows:
+        """Take logarithms, or shallow cells with their large values make up the components."""
+        return x.with_values(torch.log1p(_TYPICAL * x.values))
 
 
 class Binary(InputTransform):

@@ -83,13 +83,14 @@ class UncertaintyMixin:
         deviation = qz.variance.sqrt()
         # a latent that is known exactly needs one pass
         draws = noise if bool((deviation > 0).any()) else noise[:1]
+        given = self._given(counts, source, target)
         first: Any = None
         mean: Any = 0.0
         square: Any = 0.0
         variance: Any = 0.0
         for draw in draws:
             hidden = self._hidden_of(source, target, qz.mean + deviation * draw, batch)
-            own_mean, own_variance = self._moments_of(source, target, hidden, total)
+            own_mean, own_variance = self._likelihood(target).moments(hidden, total, **given)
             # squares of differences from the first draw, which lose no digits
             first = own_mean if first is None else first
             mean = mean + (own_mean - first)
@@ -140,11 +141,9 @@ class UncertaintyMixin:
         """Return q(z); models whose encoders know batches encode in the given one."""
         return self.latent(source, counts)
 
-    def _moments_of(
-        self, source: str, target: str, hidden: torch.Tensor, total: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the moments that belong to what ``translate`` predicts."""
-        return self._likelihood(target).moments(hidden, total)
+    def _given(self, counts: Any, source: Any, target: str) -> dict[str, Any]:
+        """Return the likelihood's keywords with which ``translate`` predicts."""
+        return {}
 
     def _hidden_of(
         self, source: str, target: str, z: torch.Tensor, batch: torch.Tensor | None

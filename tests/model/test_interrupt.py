@@ -108,7 +108,8 @@ def test_the_weights_are_those_of_the_best_epoch(model):
     losses = model.history["integrative_reconstruction_loss_validation"].to_numpy().ravel()
     best = seen[int(losses.argmin())]
     for name, tensor in model.module.state_dict().items():
-        assert torch.equal(tensor, best[name]), name
+        if not name.startswith(("linear_paths", "projections")):  # fitted when training ends
+            assert torch.equal(tensor, best[name]), name
 
 
 def test_training_goes_on_afterwards(model):

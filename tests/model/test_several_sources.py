@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -27,16 +29,22 @@ def _latents(model, key, mdata):
     return model.get_latent_representation(mdata, modality=key, return_dist=True)
 
 
-def test_latents_are_averaged(with_protein):
+def test_latents_are_averaged(with_protein, monkeypatch):
     model, mdata = with_protein.model, with_protein.mdata
     means, variances = zip(*(_latents(model, key, mdata) for key in BOTH), strict=True)
     expected = sum(means) / 2
     found, variance = _latents(model, BOTH, mdata)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(variance, sum(variances) / 4, rtol=1e-4)
+    module = copy.deepcopy(model.module)
+    for path in module.linear_paths.values():
+        path.reset()
+    for shrinkage in module.shrinkages.values():
+        shrinkage.share.fill_(1.0)
+    monkeypatch.setattr(model, "module", module)
     out = model.translate(mdata, source=BOTH, target="protein")
     with torch.inference_mode():
-        decoded = model.module.translate(None, BOTH, "protein", z=torch.from_numpy(found))
+        decoded = module.translate(None, BOTH, "protein", z=torch.from_numpy(found))
     np.testing.assert_allclose(out.X, decoded["X"].numpy(), rtol=1e-4, atol=1e-5)
     assert out.uns["scvi_xmodal"]["source"] == "rna+atac"
 

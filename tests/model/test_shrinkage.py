@@ -16,7 +16,7 @@ def overfitted():
     split = xm.pp.split(mdata, by="cell", seed=0)
     xm.model.Butterfly.setup_mudata(mdata)
     model = xm.model.Butterfly(
-        mdata, n_latent=8, dropout_rate=0.0, mask_rate={"rna": 0, "atac": 0}
+        mdata, n_latent=8, n_components=0, dropout_rate=0.0, mask_rate={"rna": 0, "atac": 0}
     )
     options = {"pretrain_epochs": 20, "early_stopping": False, "enable_progress_bar": False}
     model.train(40, split=split, plan_kwargs={"lr": 1e-2}, **options)

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, softmax
 
-from scvi_xmodal.module import SHARES, ModalitySpec, Shrinkage, feature_statistics
+from scvi_xmodal.module import SHARES, Blend, ModalitySpec, Shrinkage, feature_statistics
 from scvi_xmodal.module._likelihoods import Bernoulli, NegativeBinomial
 
 
@@ -23,6 +23,15 @@ def likelihood(make_spec, statistics):
 
 def _n_hidden(likelihood):
     return len(likelihood.output.blocks) * likelihood.output.n_input
+
+
+def _share(likelihood, share):
+    base = likelihood.base
+    return Blend(base.new_tensor(share), base.new_zeros(1, 0), base.new_zeros(0, base.shape[0]))
+
+
+def _at_shares(likelihood, hidden):
+    return [likelihood.blended(hidden, _share(likelihood, share)) for share in SHARES]
 
 
 @pytest.mark.parametrize("minimum", [0.2, 0.31, 0.5, 0.97, 1.0])
@@ -60,7 +69,7 @@ def test_losses_are_the_dense_formulas_and_their_minimum_scipys(likelihood, coun
         return -(y * log_expit(logit) + (1 - y) * log_expit(-logit)).sum()
 
     with torch.inference_mode():
-        found = likelihood.losses_at(hidden, measured, SHARES)
+        found = likelihood.losses(_at_shares(likelihood, hidden), measured, None).sum(1)
     np.testing.assert_allclose(found.numpy(), [loss(share) for share in SHARES], rtol=1e-9)
     shrinkage = Shrinkage()
     shrinkage.fit(found)
@@ -78,7 +87,7 @@ def test_base_rates_add_up_over_cells_of_all_depths(rows):
     total = torch.from_numpy(np.maximum(y.sum(1), 1))
     with torch.inference_mode():
         hidden = torch.zeros(400, _n_hidden(own), dtype=torch.float64)
-        found = own.predict(hidden, total, share=torch.tensor(0.0).double())["X"]
+        found = own.predict(hidden, total, blend=_share(own, 0.0))["X"]
     assert found.sum().item() == pytest.approx(y.sum(), rel=0.05)
 
 
@@ -88,8 +97,8 @@ def test_predictions_keep_a_share_of_the_deviations(likelihood, share):
     total = torch.arange(1.0, 6).double()
     with torch.inference_mode():
         eta, base = likelihood.outputs(hidden).numpy(), likelihood.base.numpy()
-        found = likelihood.predict(hidden, total, share=torch.tensor(share).double())["X"]
-        mean, variance = likelihood.moments(hidden, total, share=torch.tensor(share).double())
+        found = likelihood.predict(hidden, total, blend=_share(likelihood, share))["X"]
+        mean, variance = likelihood.moments(hidden, total, blend=_share(likelihood, share))
     offset = np.log(total.numpy() / likelihood.median_total.item())[:, None]
     expected = expit(base + share * (eta - base) + offset)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
@@ -107,9 +116,9 @@ def test_errors_of_expression_are_those_of_the_predictions(make_spec, statistics
     median = own.median_total.item()
     measured = np.log1p(median * y / np.maximum(y.sum(1, keepdims=True), 1))
     with torch.inference_mode():
-        found = own.losses_at(hidden, rows(y), SHARES)
-        predicted = [own.predict(hidden, share=torch.tensor(a).double())["X"] for a in SHARES]
-        mean, variance = own.moments(hidden, share=torch.tensor(0.4).double())
+        found = own.losses(_at_shares(own, hidden), rows(y), None).sum(1)
+        predicted = [own.predict(hidden, blend=_share(own, a))["X"] for a in SHARES]
+        mean, variance = own.moments(hidden, blend=_share(own, 0.4))
         plain = own.predict(hidden)["X"]
     expected = [((x.numpy() - measured) ** 2).sum() for x in predicted]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
