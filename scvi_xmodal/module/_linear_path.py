@@ -107,8 +107,8 @@ class LinearPath(_Resizable):
     rates to the mean of what is measured. Logits can be added where probabilities cannot, and
     layers, intervals and depth follow from the outputs as before.
 
-    On few cells, cells of unseen types and unseen batches a linear model errs less than a
-    network, and elsewhere it errs otherwise, so that their mean is better than either. Neither
+    A linear model errs less than a network where cells are few or come from an unseen batch; where
+    both err as much, they err in different ways, and their mean is better than either. Neither
     paper has it.
 
     Parameters

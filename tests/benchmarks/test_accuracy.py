@@ -186,7 +186,7 @@ xm.model.Butterfly.setup_mudata(m)
 # the shares first: all at 0, predictions would be the base rates whatever else is left out
 for part in ("shrinkage", "depth_offset", "initial_bias"):
     leave_out([part])
-    model = xm.model.Butterfly(m)
+    model = xm.model.Butterfly(m, n_components=0)
     options = {"split": split, "enable_progress_bar": False, "plan_kwargs": {"lr": 1e-9}}
     model.train(1, pretrain_epochs=0, **options)
     deep = model.translate(source="rna", target="atac", depth=np.linspace(1, 20, 80)).X
