@@ -129,8 +129,10 @@ def read_variants(path: Path) -> list[Variant]:
     Raises
     ------
     ValueError
-        If a table names no known model, or has other entries.
+        If there is no such file, or a table names no known model or has other entries.
     """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}; benchmarks/ablations.toml is one.")
     text = path.read_text()
     tables = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     variants = []
@@ -151,7 +153,13 @@ def plan(options: argparse.Namespace) -> list[Job]:
     ----------
     options
         ``data``, ``split``, ``folds``, ``models``, ``variants``, ``train_fractions``, ``seeds``.
+
+    Raises
+    ------
+    ValueError
+        If a fold is in none of the splits, or variants cannot be read.
     """
+    _check_folds(options)
     variants = [Variant(model) for model in options.models]
     if options.variants is not None:
         variants += read_variants(options.variants)
@@ -162,6 +170,16 @@ def plan(options: argparse.Namespace) -> list[Job]:
                 start = Job(data, split, fold, variant.model, variant.name, variant.options)
                 jobs += _seeded(replace(start, train_fraction=fraction), options.seeds)
     return [job for job in jobs if job.directions]
+
+
+def _check_folds(options: argparse.Namespace) -> None:
+    """Raise if a fold is in none of the data sets and splits that were asked for."""
+    asked = set(options.folds or ())
+    most = max(DATA[data].n_folds(split) for data, split in product(options.data, options.split))
+    if unknown := sorted(asked - set(range(most))):
+        raise ValueError(
+            f"--folds {unknown[0]}: {options.data} by {options.split} have folds 0 to {most - 1}."
+        )
 
 
 def _folds(data: str, split: str, options: argparse.Namespace) -> Iterator[int]:

@@ -141,6 +141,14 @@ def test_plan_repeats_random_models_and_asks_only_for_known_directions():
     assert len(jobs) == len(set(jobs))
 
 
+def test_folds_and_files_that_do_not_exist_are_named(tmp_path):
+    with pytest.raises(ValueError, match="--folds 9.*folds 0 to 4"):
+        plan(accuracy._options(["--folds", "0", "9", "--split", "cell", "--data", "cortex_2k"]))
+    plan(accuracy._options(["--folds", "4"]))  # some splits have five, others fewer
+    with pytest.raises(ValueError, match=r"no file .*absent\.toml"):
+        plan(accuracy._options(["--variants", str(tmp_path / "absent.toml")]))
+
+
 def test_models_get_no_test_cell_but_its_source():
     mdata = load("cortex_2k", None)
     job = replace(JOB, train_fraction=0.5)
