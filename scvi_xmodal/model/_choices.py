@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._arguments import (
+    COUNT,
     FLAG,
     NOT_NEGATIVE,
     NUMBER,
@@ -32,6 +33,7 @@ _ATAC_TARGETS = {
 
 _RULES: dict[str, Rule | None] = {
     **dict.fromkeys(["n_embedding", "n_latent", "n_discriminator_layers"], POSITIVE),
+    "n_components": COUNT,
     "dropout_rate": within(0, 1, below=True),
     "reduction": one_of("sum", "mean"),
     "adversarial_weight": NOT_NEGATIVE,

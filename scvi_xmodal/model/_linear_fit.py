@@ -24,7 +24,9 @@ WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 """Weights of the linear path that are tried."""
 PRIOR_WEIGHT = 0.25
 """The weight where too few validation cells tell a better one."""
-_MAX_VALUES = 1 << 23
+RARE = 5
+"""Cells in which a feature must be found for about half of its coefficients to be kept."""
+_MAX_VALUES = 1 << 22
 """Stored values that components are taken of: more would cost memory and tell little."""
 _BLOCK = 2048
 """Training cells that are read at a time."""
@@ -44,12 +46,13 @@ def fit_linear_paths(module: Any, held: HeldOut) -> None:
     held
         The training and validation cells.
     """
-    for source, projection in getattr(module, "projections", {}).items():
-        found = _components(module, source, held)
-        projection.fit(torch.from_numpy(found))
-    for name, path in getattr(module, "linear_paths", {}).items():
-        source, target = next(own for own in module.paths if "_to_".join(own) == name)
+    paths = getattr(module, "linear_paths", {})
+    for path in paths.values():  # all first: none may be left with others' components
         path.reset()
+    for source, projection in getattr(module, "projections", {}).items():
+        projection.fit(torch.from_numpy(_components(module, source, held)))
+    for name, path in paths.items():
+        source, target = next(own for own in module.paths if "_to_".join(own) == name)
         _regress(module, source, target, held)
         if path.is_fitted:
             _weigh(module, source, target, held)
@@ -82,15 +85,14 @@ def _singular_vectors(x: Any, n_components: int) -> NDArray[np.float32]:
     n_components = min(n_components, min(x.shape) - 1)
     if n_components < 1:  # a single cell or feature: nothing varies that could be regressed on
         return np.zeros((x.shape[1], 0), dtype=np.float32)
-    vectors = randomized_svd(x, n_components, n_iter=4, random_state=0)[2].T
+    vectors = randomized_svd(x, n_components, n_iter=6, random_state=0)[2].T
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def _regress(module: Any, source: str, target: str, held: HeldOut) -> None:
     """Fit a path's coefficients on the training cells that both of its ends measured."""
-    own, others = held.pairs(
-        source, target, "train", n_values=0, limit=held.cells.split.train.size
-    )
+    every = held.cells.split.train.size
+    own, others = held.pairs(source, target, "train", n_values=0, limit=every)
     likelihood = module.decoders[target].likelihood
     path, projection = module.linear_paths[f"{source}_to_{target}"], module.projections[source]
     n_components = projection.components.shape[1]
@@ -105,11 +107,26 @@ def _regress(module: Any, source: str, target: str, held: HeldOut) -> None:
             y = likelihood.response(counts, module.transforms[target](counts))
             # float64, so that sums over cells do not depend on how these are grouped
             sums.add(z.cpu().numpy().astype(np.float64), as_scipy(y).astype(np.float64))
-        coefficients, _ = sums.solve()
         mean = torch.from_numpy(sums.mean).to(likelihood.base)
-        offset, slope = (own.cpu() for own in likelihood.tangent(mean))
-        coefficients /= slope.numpy()
+        overall = _mean_response(module, target, held) if own.size < every else mean
+        offset, slope = (value.cpu() for value in likelihood.tangent(mean, overall))
+    coefficients, _ = sums.solve()
+    # changes of rare features are the least certain and are divided by the smallest slopes
+    kept = sums.n_nonzero * (own.size + RARE) / ((sums.n_nonzero + RARE) * own.size)
+    coefficients *= kept / slope.numpy()
     path.fit(torch.from_numpy(sums.center), offset, torch.from_numpy(coefficients))
+
+
+def _mean_response(module: Any, target: str, held: HeldOut) -> torch.Tensor:
+    """Return the mean response of all training cells of the target, of shape (n_features,)."""
+    likelihood, transform = module.decoders[target].likelihood, module.transforms[target]
+    rows = held.cells.rows(target, "train")
+    total: Any = 0.0
+    for block in _blocks(rows):
+        counts = held.counts(target, block)
+        y = as_scipy(likelihood.response(counts, transform(counts)))
+        total = total + np.asarray(y.sum(axis=0, dtype=np.float64)).ravel()
+    return torch.from_numpy(total / rows.size).to(likelihood.base)
 
 
 def _weigh(module: Any, source: str, target: str, held: HeldOut) -> None:
@@ -118,15 +135,14 @@ def _weigh(module: Any, source: str, target: str, held: HeldOut) -> None:
     path, share = module.linear_paths[name], module.shrinkages[name].share.item()
     alone = validation_losses(module, (source, target), held, [(0.0, own) for own in SHARES])
     if alone is None:
-        path.weight.fill_(PRIOR_WEIGHT)
+        path.weigh(PRIOR_WEIGHT)
         return
     shrinkage = Shrinkage()
     shrinkage.fit(alone.sum(1))
     scale = shrinkage.share.item()
-    path.scale.fill_(scale)
     mixed = [((1 - weight) * share, weight * scale) for weight in WEIGHTS]
     losses: Any = validation_losses(module, (source, target), held, mixed)
-    path.weight.fill_(WEIGHTS[int(losses.sum(1).argmin())])
+    path.weigh(WEIGHTS[int(losses.sum(1).argmin())], scale)
 
 
 def _blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -135,6 +135,7 @@ class TrainingMixin(PairingMixin):
                 with suppress(Exception):  # the error that stopped training is the one to tell
                     self.trust_ = self._assess(cells, readers, codes)
             raise
+        self.trust_ = None  # of other weights, should what follows be interrupted
         self.trust_ = self._assess(cells, readers, codes) if self.is_trained_ else None
 
     def _run_phases(

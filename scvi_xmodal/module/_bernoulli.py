@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from scvi_xmodal.module._likelihood import Likelihood, ShrinkableLikelihood
+from scvi_xmodal.module._likelihood import FARTHEST, Likelihood, ShrinkableLikelihood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,9 +98,13 @@ class Bernoulli(ShrinkableLikelihood):
         """Return which peaks are open."""
         return counts.binarized()
 
-    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mean = mean.clamp(_RARE, 1 - _RARE)
-        return torch.zeros_like(mean), mean * (1 - mean)  # base is where the mean is
+    def tangent(
+        self, mean: torch.Tensor, overall: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        # base is where the overall mean is, at the median depth
+        mean, overall = (own.clamp(_RARE, 1 - _RARE) for own in (mean, overall))
+        offset = (mean.logit() - overall.logit()).clamp(-FARTHEST, FARTHEST)
+        return offset, mean * (1 - mean)
 
     def _offset(self, depth: torch.Tensor) -> torch.Tensor:
         return torch.log(depth.clamp(min=1) / self.median_total)

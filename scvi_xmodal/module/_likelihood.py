@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scvi_xmodal.nn import SparseRows
 
 _INITIAL_SCALE = 0.1
+FARTHEST = 2.0
+"""How far a linear path's mean may lie from the base rates, in logarithms."""
 
 
 class Likelihood(nn.Module, ABC):
@@ -153,7 +155,9 @@ class ShrinkableLikelihood(Likelihood):
         """Return what a linear path predicts of counts, whose encoder inputs are x; as they."""
 
     @abstractmethod
-    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def tangent(
+        self, mean: torch.Tensor, overall: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the outputs' distance from ``base`` at a mean response, and the slope there.
 
         The slope is that of the response in the outputs; both are of shape (n_features,).
@@ -161,7 +165,9 @@ class ShrinkableLikelihood(Likelihood):
         Parameters
         ----------
         mean
-            Mean response of the training cells, of shape (n_features,).
+            Mean response of the cells that were regressed on, of shape (n_features,).
+        overall
+            Mean response of all training cells, likewise.
         """
 
     def _load_from_state_dict(

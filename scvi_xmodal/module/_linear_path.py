@@ -103,7 +103,8 @@ class LinearPath(_Resizable):
     share :math:`\alpha` of :class:`~scvi_xmodal.module.Shrinkage` and the source's scores s. The
     regression predicts what is measured (log-normalised expression, open peaks, centred
     log-ratios); divided by the slope of that in the outputs, at the base rates, it moves the
-    outputs as the first step of Newton's method would. :math:`\delta_j` is the way from the base
+    outputs as the first step of Newton's method would. Of features that few of the n cells have,
+    :math:`(1 + 5 / n) / (1 + 5 / n_j)` of that is kept. :math:`\delta_j` is the way from the base
     rates to the mean of what is measured. Logits can be added where probabilities cannot, and
     layers, intervals and depth follow from the outputs as before.
 
@@ -115,6 +116,11 @@ class LinearPath(_Resizable):
     ----------
     n_features
         Number of features of the target.
+
+    Attributes
+    ----------
+    is_used
+        Whether predictions need it, so that a GPU need not be asked for the weight.
     """
 
     center: torch.Tensor
@@ -128,20 +134,12 @@ class LinearPath(_Resizable):
         self.register_buffer("coefficients", torch.zeros(0, n_features))
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("weight", torch.tensor(0.0))
-        self._weighed: tuple[Any, bool] | None = None
+        self.is_used = False
 
     @property
     def is_fitted(self) -> bool:
         """Whether there is a regression: not before training ends, nor without pairs."""
         return bool(self.coefficients.shape[0])
-
-    @property
-    def is_used(self) -> bool:
-        """Whether predictions need it; asks a GPU once for each weight that is set."""
-        state = (self.weight._version, self.weight.device)
-        if self._weighed is None or self._weighed[0] != state:
-            self._weighed = (state, self.weight.item() > 0)
-        return self.is_fitted and self._weighed[1]
 
     def fit(self, center: torch.Tensor, offset: torch.Tensor, coefficients: torch.Tensor) -> None:
         """Set a regression.
@@ -157,15 +155,25 @@ class LinearPath(_Resizable):
         """
         self.center = center.to(self.center)
         self.coefficients = torch.cat([offset[None], coefficients]).to(self.coefficients)
-        self.scale.fill_(1.0)
-        self.weight.fill_(0.0)
+        self.weigh(0.0)
+
+    def weigh(self, weight: float, scale: float = 1.0) -> None:
+        """Set the weight and how far the regression's deviations are carried."""
+        self.weight.fill_(weight)
+        self.scale.fill_(scale)
+        self.is_used = weight > 0 and self.is_fitted
 
     def reset(self) -> None:
         """Forget what was fitted: predictions are the network's alone."""
         self.center, self.coefficients = self.center[:0], self.coefficients[:0]
-        self.scale.fill_(1.0)
-        self.weight.fill_(0.0)
+        self.weigh(0.0)
 
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
         """Map scores (n_cells, n_components) to what is multiplied with the coefficients."""
         return torch.cat([scores.new_ones(scores.shape[0], 1), scores - self.center], dim=1)
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self.is_used = self.is_fitted and self.weight.item() > 0

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scvi_xmodal.module._likelihood import ShrinkableLikelihood
+from scvi_xmodal.module._likelihood import FARTHEST, ShrinkableLikelihood
 from scvi_xmodal.nn import (
     expected_log1p,
     expected_log1p_table,
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from scvi_xmodal.nn import SparseRows
 
 _STEP = 0.05
-_FARTHEST = 2.0
-"""How far a linear path's mean may lie from the base rates, in logarithms."""
 
 
 class NegativeBinomial(ShrinkableLikelihood):
@@ -108,13 +106,15 @@ class NegativeBinomial(ShrinkableLikelihood):
         scale = self.median_total / counts.row_sums().clamp(min=1e-12)
         return counts.with_values(torch.log1p(counts.values * scale[counts.row_index()]))
 
-    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def tangent(
+        self, mean: torch.Tensor, overall: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         # base is the logarithm of pooled counts, whose X is not the mean of logarithms
         log_mean = F.log_softmax(self.base, dim=0) + self.median_total.log()
         steps = log_mean + log_mean.new_tensor([[-_STEP], [0.0], [_STEP]])
         below, at_base, above = expected_log1p(steps.exp(), self._expected_log1p_table())
         slope = (above - below) / (2 * _STEP)
-        return ((mean - at_base) / slope).clamp(-_FARTHEST, _FARTHEST), slope
+        return ((mean - at_base) / slope).clamp(-FARTHEST, FARTHEST), slope
 
     def _expected_log1p_table(self) -> torch.Tensor:
         """Return the table for the dispersions as they are, made anew when they change."""

@@ -85,5 +85,7 @@ class Normal(ShrinkableLikelihood):
         """Return the encoder's inputs."""
         return x
 
-    def tangent(self, mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def tangent(
+        self, mean: torch.Tensor, overall: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return mean - self.base, torch.ones_like(mean)

@@ -46,6 +46,7 @@ class RidgeSums:
         self.total_inputs = np.zeros(n_inputs)
         self.total_targets = np.zeros(n_targets)
         self.total_squares = 0.0
+        self.n_nonzero = np.zeros(n_targets)
         self.gram = np.zeros((n_inputs, n_inputs))
         self.cross = np.zeros((n_inputs, n_targets))
 
@@ -56,6 +57,10 @@ class RidgeSums:
         self.total_targets += np.asarray(y.sum(axis=0, dtype=np.float64)).ravel()
         stored = y if isinstance(y, np.ndarray) else y.data
         self.total_squares += float(np.square(stored, dtype=np.float64).sum())
+        if isinstance(y, np.ndarray):
+            self.n_nonzero += np.count_nonzero(y, axis=0)
+        else:
+            self.n_nonzero += np.bincount(y.indices, y.data != 0, minlength=y.shape[1])
         self.gram += z.T @ z
         self.cross += (y.T @ z).T
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.nn import SparseRows
 
 _TYPICAL = 10.0
-"""TF-IDF in units of its mean times this is about TF-IDF per 10,000 reads, as scanpy's users take
-logarithms of it."""
+"""Times this, TF-IDF in units of its mean is about TF-IDF per 10,000 reads."""
 
 
 class InputTransform(nn.Module, ABC):

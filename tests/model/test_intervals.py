@@ -100,7 +100,7 @@ def test_they_are_saved_and_follow_the_seed(model, simulated, tmp_path):
     if "atac_to_protein" in getattr(
         model.module, "linear_paths", {}
     ):  # a linear path alone would know no latent to draw
-        model.module.linear_paths["atac_to_protein"].weight.fill_(0.5)
+        model.module.linear_paths["atac_to_protein"].weigh(0.5)
     model.save(tmp_path / "model")
     loaded = type(model).load(tmp_path / "model", adata=False)
     options = {"source": "atac", "target": "protein", "quantiles": BOTH, "n_samples": 4}

@@ -44,11 +44,9 @@ def test_alone_it_is_ridge_regression_on_the_components(model, mdata, split):
     module = model.module
     path = module.linear_paths["rna_to_protein"]
     weight, scale = path.weight.item(), path.scale.item()
-    path.weight.fill_(1.0)
-    path.scale.fill_(1.0)
+    path.weigh(1.0)
     found = model.translate(mdata, source="rna", target="protein", indices=split.test).X
-    path.weight.fill_(weight)
-    path.scale.fill_(scale)
+    path.weigh(weight, scale)
     counts = mdata["rna"].X.toarray()
     library = counts.sum(1, keepdims=True)
     x = np.log1p(counts / library * np.median(library[split.train]))
@@ -164,3 +162,59 @@ def test_ugly_sizes(sizes):
     own = _train(small, xm.pp.split(small, by="cell", seed=0), epochs=1)
     for source, target in (("rna", "protein"), ("protein", "rna"), ("rna", "atac")):
         assert np.isfinite(own.translate(small, source=source, target=target).X).all()
+
+
+def test_rare_features_do_not_run_away(mdata, split):
+    rare = mdata.copy()
+    for key in ("rna", "atac"):
+        x = rare[key].X.tolil()
+        x[:, :10] = 0
+        for feature in range(10):
+            x[split.train[[feature, feature + 20]], feature] = 3
+        rare[key].X = x.tocsr()
+    own = _train(rare, split)
+    for source, target in (("rna", "atac"), ("atac", "rna")):
+        path = own.module.linear_paths[f"{source}_to_{target}"]
+        path.weigh(1.0)
+        found = own.translate(rare, source=source, target=target, indices=split.test)
+        if target == "atac":
+            assert found.X[:, :10].max() < 0.25
+        else:
+            assert found.layers["mean"][:, :10].max() < 1
+
+
+def test_pairs_of_one_kind_predict_their_own_rates():
+    both = _data(n_cells=300, n_proteins=0)
+    first = both.obs["cell_type"] == both.obs["cell_type"].iloc[0]
+    atac = both["atac"].copy()
+    other = np.flatnonzero(~first)
+    paired = np.sort(np.concatenate([np.flatnonzero(first), other[:5]]))
+    mosaic = MuData({"rna": both["rna"][paired].copy(), "atac": atac})
+    xm.model.Butterfly.setup_mudata(mosaic, pairing="mosaic")
+    own = xm.model.Butterfly(mosaic, n_latent=8)
+    own.train(1, **QUIET)
+    own.module.linear_paths["rna_to_atac"].weigh(1.0)
+    found = own.translate(both["rna"][first], source="rna", target="atac").X.mean(0)
+    theirs, all_cells = ((atac.X[rows] > 0).mean(0) for rows in (first.to_numpy(), slice(None)))
+    errors = [np.square(found - np.asarray(rate).ravel()).mean() for rate in (theirs, all_cells)]
+    assert errors[0] < errors[1]
+
+
+def test_an_interrupted_fit_leaves_the_network_alone(mdata, split, monkeypatch):
+    own = _train(mdata, split, epochs=1)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scvi_xmodal.model._linear_fit._regress", stop)
+    with pytest.raises(KeyboardInterrupt):
+        own.train(1, split=split, **QUIET)
+    assert not any(path.is_used for path in own.module.linear_paths.values())
+    assert own.trust_ is None
+
+
+@pytest.mark.parametrize("n_components", [-1, 2.5, "3", None])
+def test_wrong_numbers_of_components_are_named(mdata, n_components):
+    xm.model.Butterfly.setup_mudata(mdata)
+    with pytest.raises(ValueError, match="n_components"):
+        xm.model.Butterfly(mdata, n_components=n_components)

@@ -77,7 +77,7 @@ def test_tangents_are_those_of_what_is_predicted(kind, cls, make_spec, statistic
             own.output.bias[3] += shift
             predicted.append(own.predict(hidden)["X"][0].numpy().copy())
         mean = torch.from_numpy(predicted[1])
-        offset, slope = own.tangent(mean)
+        offset, slope = own.tangent(mean, mean)
     np.testing.assert_allclose(offset.numpy(), 0, atol=1e-4)  # the table of X is that exact
     expected = (predicted[2] - predicted[0])[3] / (2 * step)
     if kind == "rna":  # the softmax takes from all what one gains
@@ -91,9 +91,9 @@ def test_the_mean_of_logarithms_is_met(make_spec, statistics):
     own = NegativeBinomial(spec).double()
     own.fit(statistics(spec))
     with torch.inference_mode():
-        nothing, slope = own.tangent(torch.zeros(spec.n_features).double())
+        nothing, slope = own.tangent(*2 * (torch.zeros(spec.n_features).double(),))
         assert (nothing >= -2).all()  # a gene without expression is not infinitely far away
-        steps, _ = own.tangent(torch.full((spec.n_features,), 1e-3).double())
+        steps, _ = own.tangent(*2 * (torch.full((spec.n_features,), 1e-3).double(),))
     near = nothing > -2
     assert near.any()
     difference = ((steps - nothing) * slope)[near]
@@ -105,7 +105,7 @@ def test_squared_errors_predict_the_inputs(make_spec, statistics, rng):
     own = Normal(spec).double()
     own.fit(statistics(spec))
     mean = torch.from_numpy(rng.normal(size=spec.n_features))
-    offset, slope = own.tangent(mean)
+    offset, slope = own.tangent(mean, mean)
     np.testing.assert_allclose((own.base + offset).numpy(), mean.numpy())
     assert (slope == 1).all()
 
@@ -114,7 +114,7 @@ def test_what_is_saved_sets_the_sizes():
     path, other = LinearPath(5), LinearPath(5)
     assert not path.is_fitted
     path.fit(torch.ones(2), torch.zeros(5), torch.full((2, 5), 3.0))
-    path.weight.fill_(0.4)
+    path.weigh(0.4)
     other.load_state_dict(path.state_dict())
     assert other.is_fitted
     assert other.weight.item() == pytest.approx(0.4)
@@ -140,7 +140,7 @@ def test_several_sources_say_the_mean_of_what_each_says(make_spec, counts, rows)
         n_features = module.specs["protein"].n_features
         center, offset = torch.zeros(2), torch.from_numpy(rng.normal(size=n_features))
         module.linear_paths[name].fit(center, offset, torch.randn(2, n_features).double())
-        module.linear_paths[name].weight.fill_(1.0)
+        module.linear_paths[name].weigh(1.0)
     own = {key: rows(counts[key][:6]) for key in ("rna", "atac")}
     alone = {key: module.translate(own[key], key, "protein")["X"].numpy() for key in own}
     both = module.translate(own, ("rna", "atac"), "protein")["X"].numpy()
