@@ -131,8 +131,14 @@ class ShrinkableLikelihood(Likelihood):
 
     def blended(self, hidden: torch.Tensor, blend: Blend | None) -> torch.Tensor:
         """Return the outputs that predictions are made of, (n_cells, n_features)."""
-        outputs = self.outputs(hidden)
-        return outputs if blend is None else blend(outputs, self.base)
+        if blend is None:
+            return self.outputs(hidden)
+        if blend.share.ndim:
+            return blend(self.outputs(hidden), self.base)
+        # one share for all cells goes into the layer: at 100,000 peaks every pass costs time
+        bias = torch.lerp(self.base, self.output.bias, blend.share)
+        outputs = self.output(blend.share * hidden, bias).to(self.output.weight.dtype)
+        return blend.add_line(outputs)
 
     @abstractmethod
     def losses(

@@ -37,7 +37,10 @@ class Blend(NamedTuple):
 
     def __call__(self, outputs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """Change outputs of shape (n_cells, n_features) in place: a second matrix costs time."""
-        outputs.mul_(self.share).add_((1 - self.share) * base)
+        return self.add_line(outputs.mul_(self.share).add_((1 - self.share) * base))
+
+    def add_line(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Add the linear path's part to outputs, in place."""
         if not self.scores.shape[1]:
             return outputs
         return outputs.addmm_(self.scores.to(outputs.dtype), self.coefficients.to(outputs.dtype))

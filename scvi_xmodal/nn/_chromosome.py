@@ -116,12 +116,15 @@ class BlockedLinear(nn.Module):
             if weight.numel():
                 nn.init.xavier_uniform_(weight, gain=scale)
 
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Map hidden units (n_rows, n_blocks * n_input) to logits (n_rows, n_features)."""
+    def forward(self, hidden: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """Map hidden units (n_rows, n_blocks * n_input) to logits (n_rows, n_features).
+
+        Another ``bias`` of shape (n_features,) may take the place of the layer's own.
+        """
         parts = zip(
             hidden.split(self.n_input, dim=1),
             self.weight.split(self.blocks),
-            self.bias.split(self.blocks),
+            (self.bias if bias is None else bias).split(self.blocks),
             strict=True,
         )
         return torch.cat([torch.addmm(b, h, w.t()) for h, w, b in parts], dim=1)
