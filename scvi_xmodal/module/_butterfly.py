@@ -12,7 +12,6 @@ from torch.distributions import Normal, kl_divergence
 from scvi_xmodal.module._architecture import Architecture
 from scvi_xmodal.module._butterfly_predictions import PredictionMixin
 from scvi_xmodal.module._depth import DepthPredictor
-from scvi_xmodal.module._linear_path import LinearPath, Projection
 from scvi_xmodal.module._nets import Decoder, Encoder
 from scvi_xmodal.module._partial import (
     PRESENCE,
@@ -21,7 +20,6 @@ from scvi_xmodal.module._partial import (
     partial_output,
     partly_decoded,
 )
-from scvi_xmodal.module._shrinkage import Shrinkage
 from scvi_xmodal.module._transforms import TRANSFORMS
 from scvi_xmodal.nn import (
     Discriminator,
@@ -127,16 +125,7 @@ class ButterflyVAE(PredictionMixin, BaseModuleClass):
         self.depth_predictors = nn.ModuleDict(
             {f"{s}_to_{t}": DepthPredictor() for s, t in self.paths}
         )
-        shrinkable = [(s, t) for s, t in self.paths if self.shrinks(t)]
-        self.shrinkages = nn.ModuleDict({f"{s}_to_{t}": Shrinkage() for s, t in shrinkable})
-        # a regression knows no batch to predict in
-        across = [(s, t) for s, t in shrinkable if s != t and a.n_components and n_batch <= 1]
-        self.linear_paths = nn.ModuleDict(
-            {f"{s}_to_{t}": LinearPath(self.specs[t].n_features) for s, t in across}
-        )
-        self.projections = nn.ModuleDict(
-            {s: Projection(self.specs[s].n_features) for s in dict.fromkeys(s for s, _ in across)}
-        )
+        self._add_blends(a.n_components, n_batch)
 
     def fit_statistics(
         self,

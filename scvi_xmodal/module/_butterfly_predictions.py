@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from scvi_xmodal.module._likelihood import ShrinkableLikelihood
-from scvi_xmodal.module._linear_path import Blend
+from scvi_xmodal.module._linear_path import Blend, LinearPath, Projection
 from scvi_xmodal.module._partial import (
     PRESENCE,
     mean_of_blends,
     mean_of_posteriors,
     mean_over_sources,
 )
+from scvi_xmodal.module._shrinkage import Shrinkage
 from scvi_xmodal.module._uncertainty import UncertaintyMixin
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 class PredictionMixin(UncertaintyMixin):
     """Predicts out of the networks that :class:`~scvi_xmodal.module.ButterflyVAE` builds."""
 
+    paths: tuple[Path, ...]
     encoders: Any
     decoders: Any
     translator: Any
@@ -35,6 +38,19 @@ class PredictionMixin(UncertaintyMixin):
     shrinkages: Any
     projections: Any
     linear_paths: Any
+
+    def _add_blends(self, n_components: int, n_batch: int) -> None:
+        """Add what predictions are blended by: shares, and linear paths between modalities."""
+        shrinkable = [(s, t) for s, t in self.paths if self.shrinks(t)]
+        self.shrinkages = nn.ModuleDict({f"{s}_to_{t}": Shrinkage() for s, t in shrinkable})
+        # a regression knows no batch to predict in
+        across = [(s, t) for s, t in shrinkable if s != t and n_components and n_batch <= 1]
+        self.linear_paths = nn.ModuleDict(
+            {f"{s}_to_{t}": LinearPath(self.specs[t].n_features) for s, t in across}
+        )
+        self.projections = nn.ModuleDict(
+            {s: Projection(self.specs[s].n_features) for s in dict.fromkeys(s for s, _ in across)}
+        )
 
     @torch.inference_mode()
     def latent(self, source: str | tuple[str, ...], counts: Any) -> Normal:

@@ -123,6 +123,19 @@ def test_what_is_saved_sets_the_sizes():
     assert not path.is_fitted
 
 
+def test_it_is_used_from_the_weight_that_was_set_last():
+    path = LinearPath(5)
+    path.weigh(0.5)
+    assert not path.is_used  # there is no regression yet
+    path.fit(torch.ones(2), torch.zeros(5), torch.ones(2, 5))
+    for weight in (0.0, 0.4, 0.0, 0.7):
+        path.weight = path.weight.clone()  # as moving between devices leaves it
+        path.weigh(weight)
+        assert path.is_used == (weight > 0)
+    path.reset()
+    assert not path.is_used
+
+
 def test_models_saved_before_have_none():
     path, projection = LinearPath(5), Projection(4)
     path.load_state_dict({})
