@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from scvi_xmodal.module._inputs import Inputs
 from scvi_xmodal.module._likelihood import ShrinkableLikelihood
 from scvi_xmodal.module._linear_path import Blend, LinearPath, Projection
 from scvi_xmodal.module._partial import (
@@ -58,13 +59,14 @@ class PredictionMixin(UncertaintyMixin):
 
         For several sources ``counts`` is a minibatch of them, whose posteriors are averaged.
         """
-        if not isinstance(source, str):
-            return mean_of_posteriors(
-                {key: self.latent(key, counts[key]) for key in source if key in counts},
-                counts.get(PRESENCE),
-            )
-        embedding = self.encoders[source](self.transforms[source](counts))
-        return self.translator.posterior(source, embedding)
+        return self._posterior(source, Inputs(self.transforms, source, counts))
+
+    def _posterior(self, source: str | tuple[str, ...], inputs: Inputs) -> Normal:
+        own = {
+            key: self.translator.posterior(key, self.encoders[key](inputs[key]))
+            for key in inputs.counts
+        }
+        return own[source] if isinstance(source, str) else mean_of_posteriors(own, inputs.presence)
 
     @torch.inference_mode()
     def translate(
@@ -93,9 +95,10 @@ class PredictionMixin(UncertaintyMixin):
         z
             Latents to decode, of shape (n_cells, n_latent); by default the posterior means.
         """
-        z = self.latent(source, counts).mean if z is None else z
+        inputs = Inputs(self.transforms, source, counts)
+        z = self._posterior(source, inputs).mean if z is None else z
+        given = {} if counts is None else self._blends(inputs, source, target)
         hidden = self._hidden(target, z, batch)
-        given = {} if counts is None else self._given(counts, source, target)
         return self._likelihood(target).predict(hidden, total, **given)
 
     def shrinks(self, target: str) -> bool:
@@ -128,8 +131,10 @@ class PredictionMixin(UncertaintyMixin):
         """
         source, target = path
         likelihood = self._likelihood(target)
-        outputs = likelihood.outputs(self._hidden(target, self.latent(source, counts).mean, batch))
-        scores, coefficients = self._line(counts, source, target)
+        inputs = Inputs(self.transforms, source, counts)
+        z = self._posterior(source, inputs).mean
+        outputs = likelihood.outputs(self._hidden(target, z, batch))
+        scores, coefficients = self._line(inputs, source, target)
         candidates = (
             Blend(outputs.new_tensor(share), scale * scores, coefficients)(
                 outputs.clone(), likelihood.base
@@ -138,46 +143,51 @@ class PredictionMixin(UncertaintyMixin):
         )
         return likelihood.losses(candidates, measured, self.transforms[target](measured))
 
-    def scores(self, source: str, counts: SparseRows) -> torch.Tensor:
-        """Return the cells' scores on the source's components, (n_cells, n_components)."""
-        return self.projections[source](self.for_components(source, counts))
-
     def for_components(self, source: str, counts: SparseRows) -> SparseRows | torch.Tensor:
         """Return what the source's components are taken of, of the counts' shape."""
         transform = self.transforms[source]
         return transform.for_components(transform(counts))
 
-    def _given(self, counts: Any, source: str | tuple[str, ...], target: str) -> dict[str, Blend]:
+    def _given(self, counts: Any, source: str | tuple[str, ...], target: str) -> dict[str, Any]:
+        return self._blends(Inputs(self.transforms, source, counts), source, target)
+
+    def _blends(
+        self, inputs: Inputs, source: str | tuple[str, ...], target: str
+    ) -> dict[str, Any]:
         """Return how outputs are blended, as a keyword; of several sources the blends' mean."""
         if not self.shrinks(target):
             return {}
+        own = {key: self._blend(inputs, key, target) for key in inputs.counts}
         if isinstance(source, str):
-            return {"blend": self._blend(counts, source, target)}
-        own = {k: self._blend(counts[k], k, target) for k in source if k in counts}
-        return {"blend": mean_of_blends(own, counts.get(PRESENCE))}
+            return {"blend": own[source]}
+        return {"blend": mean_of_blends(own, inputs.presence)}
 
-    def _blend(self, counts: SparseRows, source: str, target: str) -> Blend:
+    def _scores(self, inputs: Inputs, source: str) -> torch.Tensor:
+        """Return the cells' scores on the source's components, (n_cells, n_components)."""
+        return self.projections[source](self.transforms[source].for_components(inputs[source]))
+
+    def _blend(self, inputs: Inputs, source: str, target: str) -> Blend:
         name = f"{source}_to_{target}"
         share = self.shrinkages[name].share
         path = self.linear_paths[name] if name in self.linear_paths else None
         if path is None or not path.is_used:
-            return Blend(share, *self._no_line(counts, target))
-        scores = path.weight * path.scale * path(self.scores(source, counts))
+            return Blend(share, *self._no_line(inputs, source, target))
+        scores = path.weight * path.scale * path(self._scores(inputs, source))
         return Blend((1 - path.weight) * share, scores, path.coefficients)
 
-    def _line(
-        self, counts: SparseRows, source: str, target: str
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _line(self, inputs: Inputs, source: str, target: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return scores and coefficients of a path, whatever its weight."""
         name = f"{source}_to_{target}"
         if name not in self.linear_paths or not self.linear_paths[name].is_fitted:
-            return self._no_line(counts, target)
+            return self._no_line(inputs, source, target)
         path = self.linear_paths[name]
-        return path(self.scores(source, counts)), path.coefficients
+        return path(self._scores(inputs, source)), path.coefficients
 
-    def _no_line(self, counts: SparseRows, target: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _no_line(
+        self, inputs: Inputs, source: str, target: str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         base = self._likelihood(target).base
-        return base.new_zeros(counts.n_rows, 0), base.new_zeros(0, base.shape[0])
+        return base.new_zeros(inputs.counts[source].n_rows, 0), base.new_zeros(0, base.shape[0])
 
     def _hidden(self, target: str, z: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
         return self.decoders[target](self.translator.decode(target, z), batch)
