@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Blend(NamedTuple):
     r"""What decoder outputs become on their way to a prediction.
 
-    .. math:: \eta'_{ij} = \beta_j + \alpha (\eta_{ij} - \beta_j) + \sum_k s_{ik} B_{kj}
+    .. math:: \eta'_{ij} = \bar\eta_j + \alpha (\eta_{ij} - \bar\eta_j) + \sum_k s_{ik} B_{kj}
 
     Parameters
     ----------
@@ -99,10 +99,10 @@ class LinearPath(_Resizable):
     r"""A ridge regression of a target on the components of a source.
 
     .. math::
-        \eta'_{ij} = \beta_j + (1 - w) \, \alpha (\eta_{ij} - \beta_j) + w \, \zeta \lambda_{ij},
-        \quad \lambda_{ij} = \delta_j + (s_i - \bar s) \cdot B_j
+        \eta'_{ij} = \bar\eta_j + (1 - w) \, \alpha (\eta_{ij} - \bar\eta_j) + w \, \zeta r_{ij},
+        \quad r_{ij} = \delta_j + (s_i - \bar s) \cdot B_j
 
-    with the decoder's outputs :math:`\eta`, their values :math:`\beta` at the base rates, the
+    with the decoder's outputs :math:`\eta`, their values :math:`\bar\eta` at the base rates, the
     share :math:`\alpha` of :class:`~scvi_xmodal.module.Shrinkage` and the source's scores s. The
     regression predicts what is measured (log-normalised expression, open peaks, centred
     log-ratios); divided by the slope of that in the outputs, at the base rates, it moves the

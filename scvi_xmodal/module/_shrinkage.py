@@ -20,12 +20,12 @@ last only shows the bend of the loss at 1, the largest share that is kept."""
 class Shrinkage(nn.Module):
     r"""The share of a path's deviations from the base rates that its predictions keep.
 
-    .. math:: \eta'_{ij} = \beta_j + \alpha_{st} (\eta_{ij} - \beta_j)
+    .. math:: \eta'_{ij} = \bar\eta_j + \alpha_{st} (\eta_{ij} - \bar\eta_j)
 
     with the decoder's output :math:`\eta_{ij}`, a logit before the depth offset (ATAC) or before
-    the softmax (RNA), and its value :math:`\beta_j` at the training cells' base rates. The share
-    :math:`\alpha_{st}`, one for each source and target, is where validation cells have the highest
-    likelihood (ATAC; a convex problem) or the smallest squared errors of log-normalised
+    the softmax (RNA), and its value :math:`\bar\eta_j` at the training cells' base rates. The
+    share :math:`\alpha_{st}`, one for each source and target, is where validation cells have the
+    highest likelihood (ATAC; a convex problem) or the smallest squared errors of log-normalised
     expression (RNA). Networks trained on few cells claim more than they know; a share below 1
     takes it back, which improves likelihood, calibration and the ranking of a cell's peaks. A
     ridge regression does the same by its penalty. Neither paper has it.
