@@ -21,7 +21,6 @@ SHOWN = {
 }
 OWN_COLOR, OTHER_COLOR, MEASURED_COLOR = "#D55E00", "#0072B2", "#7F7F7F"
 WORDS = {"pearson": "Pearson", "auroc": "AUROC", "ami": "AMI"}
-MARKERS = ("o", "s", "^", "D", "v")
 
 
 def score_figure(rows: pd.DataFrame, path: Path) -> None:
@@ -46,28 +45,69 @@ def cost_figure(rows: pd.DataFrame, path: Path) -> None:
     """Draw the leading score against CPU seconds of a fit, means over folds by cell."""
     rows = _by_cell(rows)
     rows = rows[rows["model"] != MEASURED]
-    pairs = list(rows.groupby(["source", "target"], sort=False))
+    places = list(rows.groupby(["data", "source", "target"], sort=False))
     plt = pyplot()
+    n_lines = -(-len(places) // 2)
     figure, axes = plt.subplots(
-        1, len(pairs), figsize=(5.2 * len(pairs), 4.2), squeeze=False, layout="constrained"
+        n_lines, 2, figsize=(10, 3.4 * n_lines), squeeze=False, layout="constrained"
     )
-    for ax, ((source, target), part) in zip(axes[0], pairs, strict=True):
+    for ax in axes.flat[len(places) :]:
+        ax.set_visible(False)
+    for ax, ((data, source, target), own) in zip(axes.flat, places, strict=False):
         metric = METRICS[target][0]
-        for marker, (data, own) in zip(MARKERS, part.groupby("data", sort=False), strict=False):
-            means = own.groupby("model")[["fit_cpu_seconds", metric]].mean().dropna()
-            seconds = means["fit_cpu_seconds"].clip(lower=0.01)
-            colors = [_color(name) for name in means.index]
-            ax.scatter(seconds, means[metric], c=colors, marker=marker, s=28, label=data)
-            for name in means.index:
-                place = (seconds[name], means.loc[name, metric])
-                ax.annotate(name, place, fontsize=6, xytext=(3, 3), textcoords="offset points")
+        means = own.groupby("model")[["fit_cpu_seconds", metric]].mean().dropna()
+        seconds = means["fit_cpu_seconds"].clip(lower=0.01)
+        ax.scatter(seconds, means[metric], c=[_color(name) for name in means.index], s=28)
         ax.set(xscale="log", xlabel="CPU seconds of a fit", ylabel=words(metric))
-        ax.set_title(f"{NAMES[source]} -> {NAMES[target]}", fontsize=10)
-        ax.margins(x=0.15)
-        for handle in ax.legend(fontsize=7).legend_handles:
-            handle.set_color("black")
+        ax.set_title(f"{data}: {NAMES[source]} -> {NAMES[target]}", fontsize=9)
+        ax.margins(y=0.12)
+        ax.set_xlim(seconds.min() / 2, seconds.max() * 300)  # room for names
+        # baselines and networks stand in two heaps; each heap's names are spread by themselves
+        for heap in (seconds < 1, seconds >= 1):
+            _name_points(ax, seconds[heap], means.loc[heap, metric])
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def _name_points(ax: Any, x: pd.Series, y: pd.Series) -> None:
+    """Write names right of points, one above the other where points are as high."""
+    bottom, top = ax.get_ylim()
+    y = y.sort_values()
+    for name, height in zip(y.index, spread(y.tolist(), (top - bottom) / 17), strict=True):
+        ax.annotate(
+            MODELS[name].label,
+            (x[name], y[name]),
+            xytext=(x.max() * 1.6, height),
+            fontsize=6.5,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6},
+        )
+
+
+def spread(values: list[float], gap: float) -> list[float]:
+    """Move ascending values apart, to at least a gap, keeping each run's mean.
+
+    Examples
+    --------
+    >>> from benchmarks._accuracy_figure import spread
+    >>> spread([1.0, 1.0, 5.0], 1.0)
+    [0.5, 1.5, 5.0]
+    """
+    runs: list[list[float]] = []
+    for value in values:
+        runs.append([value])
+        while len(runs) > 1 and _edge(runs[-2], gap) > -_edge([-v for v in runs[-1]], gap) - gap:
+            runs[-2:] = [runs[-2] + runs[-1]]
+    return [
+        sum(run) / len(run) + gap * (place - (len(run) - 1) / 2)
+        for run in runs
+        for place in range(len(run))
+    ]
+
+
+def _edge(run: list[float], gap: float) -> float:
+    """Return the highest place of a run that is spread around its mean."""
+    return sum(run) / len(run) + gap * (len(run) - 1) / 2
 
 
 def _dots(ax: Any, part: pd.DataFrame, metric: str, models: list[str]) -> None:
