@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+import pandas as pd
 from anndata.io import write_elem
 
 from scvi_xmodal._aside import check_room, written_aside
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    import pandas as pd
     from numpy.typing import NDArray
 
 _CHUNK_VALUES = 1 << 18
@@ -35,19 +35,27 @@ class TranslationWriter:
         Final path, ending in ``.h5ad`` or ``.zarr``.
     shape
         Number of cells and features.
+    obs
+        The cells' annotation as far as it is known, so that what cannot be written is found now.
     rows_per_chunk
         Rows stored together; by default as many as make some hundred thousand values.
 
     Raises
     ------
     ValueError
-        If the ending is another, the file exists, or the folder cannot be written to.
+        If the ending is another, the file exists, the folder cannot be written to, or a column of
+        ``obs`` cannot be written.
     OSError
         If the disk gets full; no part of the file is left.
     """
 
     def __init__(
-        self, path: str | Path, shape: tuple[int, int], *, rows_per_chunk: int | None = None
+        self,
+        path: str | Path,
+        shape: tuple[int, int],
+        *,
+        obs: pd.DataFrame | None = None,
+        rows_per_chunk: int | None = None,
     ):
         self.path = Path(path)
         if self.path.suffix not in (".h5ad", ".zarr"):
@@ -56,6 +64,8 @@ class TranslationWriter:
             raise ValueError(f"out={str(path)!r} already exists. Choose another path.")
         if not os.access(self.path.parent, os.W_OK):
             raise ValueError(f"out={str(path)!r}: cannot write to {str(self.path.parent)!r}.")
+        if obs is not None:
+            _check_annotation(obs)
         self.shape = shape
         rows = rows_per_chunk or max(1, _CHUNK_VALUES // max(shape[1], 1))
         self._chunks = (max(1, min(rows, shape[0])), max(1, shape[1]))
@@ -93,7 +103,7 @@ class TranslationWriter:
 
     def finish(self, *, obs: pd.DataFrame, var: pd.DataFrame, record: Mapping[str, Any]) -> None:
         """Write the annotation; the file is complete after this."""
-        annotation = {"obs": obs, "var": var, "uns": {UNS_KEY: dict(record)}}
+        annotation = {"obs": _writable(obs), "var": var, "uns": {UNS_KEY: dict(record)}}
         for name in ("obsm", "varm", "obsp", "varp"):
             annotation[name] = {}
         for name, value in annotation.items():
@@ -121,3 +131,32 @@ class TranslationWriter:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.__exit__(error_type, error, traceback)
+
+
+def _check_annotation(obs: pd.DataFrame) -> None:
+    """Raise before hours of translating if a column of the cells' annotation cannot be written."""
+    with h5py.File("annotation", "w", driver="core", backing_store=False) as file:
+        for name in obs.select_dtypes("object"):
+            try:
+                own = pd.DataFrame({"values": pd.unique(obs[name])})
+                write_elem(file, "column", _writable(own))
+            except Exception as error:
+                raise ValueError(
+                    f"obs[{name!r}] holds values that AnnData cannot write: {error}. Make them "
+                    f"one kind, such as by obs[{name!r}].astype(str), or drop the column."
+                ) from error
+
+
+def _writable(obs: pd.DataFrame) -> pd.DataFrame:
+    """Return texts and truths of which some are missing as types that can lack some.
+
+    AnnData itself makes categories of repeated texts when it writes, and stops at missing ones.
+    """
+    types = {"string": "category", "empty": "category", "boolean": "boolean"}
+    changed = {
+        name: obs[name].astype(types[kind])
+        for name in obs.select_dtypes("object")
+        if obs[name].isna().any()
+        and (kind := pd.api.types.infer_dtype(obs[name], skipna=True)) in types
+    }
+    return obs.assign(**changed)

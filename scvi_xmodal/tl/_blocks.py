@@ -83,7 +83,7 @@ def gathered(
             annotation.append(block.obs)
         layers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return translation(layers, obs=pd.concat(annotation), var=var, record=record(first))
-    with TranslationWriter(out, (n_obs, first.n_vars)) as writer:
+    with TranslationWriter(out, (n_obs, first.n_vars), obs=first.obs) as writer:
         writer.append(matrices(first))
         for block in blocks:
             writer.append(matrices(block))

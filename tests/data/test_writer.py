@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,3 +50,41 @@ def test_a_disk_that_is_too_small(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
     _write(path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["a", 3], ["a", 2.5], [["a"], ["b"]], [{"a": 1}, "b"]],
+    ids=["integer", "float", "lists", "dicts"],
+)
+def test_annotation_that_cannot_be_written_is_found_before_the_work(tmp_path, values):
+    obs = pd.DataFrame({"fine": ["a", None], "own name": values})
+    with pytest.raises(ValueError, match=r"obs\['own name'\] holds values that AnnData cannot"):
+        TranslationWriter(tmp_path / "out.h5ad", (2, 3), obs=obs)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["h5ad", "zarr"])
+def test_annotation_that_passes_can_be_written(tmp_path, ending):
+    if ending == "zarr":
+        pytest.importorskip("zarr")
+    obs = pd.DataFrame(
+        {
+            "text": ["a", "b"],
+            "missing": ["a", None],
+            "number": [1, 2],
+            "kind": pd.Categorical(["a", "b"]),
+            "flag": pd.array([True, None], dtype="boolean"),
+            "empty": pd.Series([], dtype=object).reindex([0, 1]),
+            "truth": pd.Series([True, None], dtype=object),
+        },
+    )
+    obs.index = ["one", "two"]
+    with TranslationWriter(tmp_path / f"out.{ending}", (2, 3), obs=obs) as writer:
+        writer.append({"X": np.ones((2, 3), dtype=np.float32)})
+        writer.finish(obs=obs, var=pd.DataFrame(index=list("xyz")), record={})
+    read = anndata.read_h5ad if ending == "h5ad" else anndata.read_zarr
+    found = read(tmp_path / f"out.{ending}").obs
+    assert found["missing"].iloc[0] == "a"
+    assert found["truth"].iloc[0]
+    assert found.isna().equals(obs.isna())
