@@ -11,6 +11,7 @@ from benchmarks._accuracy_brief import brief_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
 from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_perturbed import perturbed_lines
 from benchmarks._accuracy_places import NAMES, SPLIT_NAMES, where
 from benchmarks._accuracy_summary import (
     FEWEST,
@@ -27,7 +28,7 @@ from benchmarks._accuracy_summary import (
 from benchmarks._tables import gap_text, grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -53,10 +54,13 @@ def write_report(table: pd.DataFrame, folder: Path, *, suffix: str = "") -> None
         }
     for name, draw in figures.items():
         draw(rows, folder / name)
-    (folder / f"RESULTS{suffix}.md").write_text(markdown(table, list(figures), suffix=suffix))
+    text = markdown(table, list(figures), suffix=suffix, perturbed=perturbed_lines(folder))
+    (folder / f"RESULTS{suffix}.md").write_text(text)
 
 
-def markdown(table: pd.DataFrame, figures: list[str], *, suffix: str = "") -> str:
+def markdown(
+    table: pd.DataFrame, figures: list[str], *, suffix: str = "", perturbed: Sequence[str] = ()
+) -> str:
     """Return the report as Markdown."""
     rows = comparison(table)
     lines = _head(table, suffix)
@@ -67,6 +71,7 @@ def markdown(table: pd.DataFrame, figures: list[str], *, suffix: str = "") -> st
         lines += ["## Butterfly against each, over all folds", "", *_tests(rows)]
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]
         lines += ["## Cost of a fit", "", *_costs(rows)]
+    lines += [] if suffix else perturbed
     lines += _variants(table)
     lines += _failures(table)
     return "\n".join(lines).rstrip() + "\n"

@@ -27,8 +27,9 @@ def markdown(table: pd.DataFrame) -> str:
     lines = [
         "# Perturbed profiles of unseen cell types",
         "",
-        f"Written by `{about['command']}`, never by hand. {about['date']}, commit "
-        f"{about['commit']}. {about['machine']}. Seeds: {table['seed'].unique().tolist()}.",
+        f"Written by `{about['command']}`, never by hand. {about['date']}, commits "
+        f"{', '.join(table['commit'].unique())}. {about['machine']}. "
+        f"Seeds: {table['seed'].unique().tolist()}.",
         "",
         "![R2 and common genes by type](perturbation.png)",
         "",

@@ -21,6 +21,7 @@ from benchmarks._accuracy_data import DATA, load, prepare
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
 from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_perturbed import perturbed_lines
 from benchmarks._accuracy_report import markdown, write_report
 from benchmarks._accuracy_sizes import by_size, write_sizes
 from benchmarks._accuracy_summary import best, by_fold, paired_tests, spread
@@ -330,3 +331,18 @@ def test_parts_of_the_cells_stand_beside_the_whole(tmp_path):
     assert (tmp_path / "data_sizes.png").exists()
     write_sizes(whole, tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_the_report_has_perturbed_profiles_where_they_were_measured(tmp_path):
+    assert perturbed_lines(tmp_path) == []
+    table = pd.DataFrame(
+        [
+            (kind, model, r2, 0.01, degs, 0.5)
+            for model, r2, degs in (("Butterfly", 0.9, 40), ("control", 0.5, 60))
+            for kind in ("B", "T")
+        ],
+        columns=["held_out", "prediction", "r2_mean", "r2_sd", "common_degs", "pearson_change"],
+    )
+    table.to_csv(tmp_path / "perturbation.csv", index=False)
+    own = next(line for line in perturbed_lines(tmp_path) if line.startswith("| Butterfly"))
+    assert "**0.900 +- 0.000** | 0.010 +- 0.000 | 40 +- 0 |" in own
