@@ -48,6 +48,7 @@ from pathlib import Path
 from benchmarks._accuracy_data import DATA
 from benchmarks._accuracy_jobs import SPLITS, plan
 from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_readme import update_readme
 from benchmarks._accuracy_report import write_report
 from benchmarks._accuracy_run import run_all
 from benchmarks._accuracy_sizes import write_sizes
@@ -58,7 +59,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what is missing, then write ``RESULTS.md`` and figures from ``accuracy.csv``."""
+    """Run what is missing, then write reports, figures and the README's table of the rows."""
     options = _options(arguments)
     suffix = "_quick" if options.quick else ""
     table = Table(options.out / f"accuracy{suffix}.csv")
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     write_report(table.read(), options.out, suffix=suffix)
     if not options.quick:
         write_sizes(table.read(), options.out)
+        if options.out == RESULTS:
+            update_readme(table.read(), RESULTS.parents[1] / "README.md")
     print(f"{options.out / f'RESULTS{suffix}.md'}")
 
 

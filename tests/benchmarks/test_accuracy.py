@@ -22,6 +22,7 @@ from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_perturbed import perturbed_lines
+from benchmarks._accuracy_readme import readme_lines, update_readme
 from benchmarks._accuracy_report import markdown, write_report
 from benchmarks._accuracy_sizes import by_size, write_sizes
 from benchmarks._accuracy_summary import best, by_fold, paired_tests, spread
@@ -279,6 +280,11 @@ def test_in_brief_compares_on_shared_folds_and_counts():
     assert own.clear == 0
     (own,) = brief(table[table["model"] != "wheel"]).itertuples()
     assert (own.other, own.folds, own.best, own.best_clusterings) == ("Ridge", 3, 2, 1)
+    seen = brief(rows(butterfly=[0.4, 0.5, 0.3, 0.4], ridge=[0.9, 0.2, 0.1, 0.3]))
+    assert (seen["unseen_gap"].item(), seen["n_unseen"].item()) == (pytest.approx(0.025), 4)
+    tuned = table.assign(data="bmmc_multiome")
+    assert brief(tuned)["unseen_gap"].item() == pytest.approx(0.2)  # fold 2, against Ridge
+    assert brief(tuned[tuned["fold"] < 2])["n_unseen"].item() == 0
     assert brief(rows(butterfly=[0.4])).empty
     assert brief(rows(ridge=[0.4], mean=[0.1])).empty
 
@@ -346,3 +352,19 @@ def test_the_report_has_perturbed_profiles_where_they_were_measured(tmp_path):
     table.to_csv(tmp_path / "perturbation.csv", index=False)
     own = next(line for line in perturbed_lines(tmp_path) if line.startswith("| Butterfly"))
     assert "**0.900 +- 0.000** | 0.010 +- 0.000 | 40 +- 0 |" in own
+
+
+def test_the_readme_says_what_the_table_says(tmp_path):
+    folder = Path(accuracy.__file__).with_name("results")
+    readme = folder.parents[1] / "README.md"
+    text = readme.read_text()
+    (tmp_path / "README.md").write_text(text)
+    update_readme(Table(folder / "accuracy.csv").read(), tmp_path / "README.md")
+    assert (tmp_path / "README.md").read_text() == text
+    (line,) = readme_lines(rows(butterfly=[0.4, 0.5], wheel=[0.3]).assign(train_fraction=1.0))[
+        2:-1
+    ]
+    assert line == "| cortex_2k, ATAC -> RNA | Pearson per gene | **0.450** | 0.300 (1) |"
+    (tmp_path / "other.md").write_text("no marks")
+    update_readme(rows(butterfly=[0.4]).assign(train_fraction=1.0), tmp_path / "other.md")
+    assert (tmp_path / "other.md").read_text() == "no marks"

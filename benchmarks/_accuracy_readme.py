@@ -1,0 +1,65 @@
+"""The comparison by cell as a table in the README."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks._accuracy_places import NAMES
+from benchmarks._accuracy_summary import METRICS, OURS, by_fold, comparison
+from benchmarks._tables import grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+START, END = "<!-- accuracy: written by python -m benchmarks.accuracy --report -->", "<!-- end -->"
+COLUMNS = {
+    OURS: "Butterfly",
+    "wheel": "scButterfly (wheel)",
+    "babel": "Babel",
+    "polarbear": "Polarbear",
+    "multivi": "MULTIVI",
+    "totalvi": "TOTALVI",
+    "scipenn": "sciPENN",
+    "ridge": "Ridge",
+    "knn": "KNN",
+}
+TITLES = {
+    "pearson_gene": "Pearson per gene",
+    "pearson_protein": "Pearson per protein",
+    "auroc_peak": "AUROC per peak",
+}
+
+
+def update_readme(table: pd.DataFrame, path: Path) -> None:
+    """Put the comparison between the README's marks; files without them are left alone."""
+    text = path.read_text()
+    if START in text:
+        before, rest = text.split(START)
+        after = rest.split(END, 1)[1]
+        path.write_text("\n".join([before + START, "", *readme_lines(table), END]) + after)
+
+
+def readme_lines(table: pd.DataFrame) -> list[str]:
+    """Return the leading score of each direction by model, means over folds of random cells."""
+    rows = comparison(table)
+    rows = rows[(rows["split"] == "cell") & rows["model"].isin(COLUMNS)]
+    body = []
+    for (data, source, target), part in rows.groupby(["data", "source", "target"], sort=False):
+        score = METRICS[target][0]
+        means = by_fold(part)[score].dropna().groupby("model").agg(["mean", "count"])
+        most = means["count"].max()
+        cells = []
+        for model in COLUMNS:
+            if model not in means.index:
+                cells.append("")
+                continue
+            mean, count = means.loc[model, "mean"], int(means.loc[model, "count"])
+            text = f"{mean:.3f}" + (f" ({count})" if count < most else "")
+            cells.append(f"**{text}**" if mean == means["mean"].max() else text)
+        name = f"{data}, {NAMES[source]} -> {NAMES[target]}"
+        body.append([name, TITLES[score], *cells])
+    used = [i for i in range(len(COLUMNS)) if any(row[i + 2] for row in body)]
+    head = ["data", "score", *(list(COLUMNS.values())[i] for i in used)]
+    return grid(head, [[*row[:2], *(row[i + 2] for i in used)] for row in body])
