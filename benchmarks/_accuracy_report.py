@@ -36,11 +36,11 @@ REASONS = (
     "- `ami`, `ari`, `nmi`: Leiden at one resolution cuts translations finer whose cells scatter "
     "around their type in few dimensions, though types are further apart: "
     "[clustering.md](clustering.md).",
-    "- `spearman_cell`, `spearman_flat`: models that predict zeros are rewarded for ties, whatever "
-    "they know: [rounding.md](rounding.md).",
+    "- `spearman_cell`, `spearman_flat`: models that predict zeros are rewarded for ties, "
+    "whatever they know: [rounding.md](rounding.md).",
     "- `calibration_error`, `calibration_ratio`: probabilities follow the depth that the source "
-    "foretells, which ranks entries but spreads them; DepthOnly, which does that alone, errs more. "
-    "How deep a new batch's ATAC is its RNA foretells badly; Mean and Ridge do not try.",
+    "foretells, which ranks entries but spreads them; DepthOnly, which does that alone, errs "
+    "more. How deep a new batch's ATAC is its RNA foretells badly; Mean and Ridge do not try.",
     "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
     "goes on in a straight line. From a panel of proteins that is the better guess (WNN); from "
     "ATAC all models' scores per gene are near 0 and differ less than folds do (BMMC).",
