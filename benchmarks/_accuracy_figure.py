@@ -56,6 +56,8 @@ def cost_figure(rows: pd.DataFrame, path: Path) -> None:
     for ax, ((data, source, target), own) in zip(axes.flat, places, strict=False):
         metric = METRICS[target][0]
         means = own.groupby("model")[["fit_cpu_seconds", metric]].mean().dropna()
+        if means.empty:
+            continue
         seconds = means["fit_cpu_seconds"].clip(lower=0.01)
         ax.scatter(seconds, means[metric], c=[_color(name) for name in means.index], s=28)
         ax.set(xscale="log", xlabel="CPU seconds of a fit", ylabel=words(metric))

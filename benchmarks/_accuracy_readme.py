@@ -34,10 +34,9 @@ TITLES = {
 
 def update_readme(table: pd.DataFrame, path: Path) -> None:
     """Put the comparison between the README's marks; files without them are left alone."""
-    text = path.read_text()
-    if START in text:
-        before, rest = text.split(START)
-        after = rest.split(END, 1)[1]
+    before, start, rest = path.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if start and end:
         path.write_text("\n".join([before + START, "", *readme_lines(table), END]) + after)
 
 
@@ -48,7 +47,10 @@ def readme_lines(table: pd.DataFrame) -> list[str]:
     body = []
     for (data, source, target), part in rows.groupby(["data", "source", "target"], sort=False):
         score = METRICS[target][0]
-        means = by_fold(part)[score].dropna().groupby("model").agg(["mean", "count"])
+        folds = by_fold(part)
+        if score not in folds:
+            continue
+        means = folds[score].dropna().groupby("model").agg(["mean", "count"])
         most = means["count"].max()
         cells = []
         for model in COLUMNS:
@@ -57,7 +59,9 @@ def readme_lines(table: pd.DataFrame) -> list[str]:
                 continue
             mean, count = means.loc[model, "mean"], int(means.loc[model, "count"])
             text = f"{mean:.3f}" + (f" ({count})" if count < most else "")
-            cells.append(f"**{text}**" if mean == means["mean"].max() else text)
+            # on fewer, perhaps easier folds nobody can be the best
+            best = means.loc[means["count"] == most, "mean"].max()
+            cells.append(f"**{text}**" if mean == best and count == most else text)
         name = f"{data}, {NAMES[source]} -> {NAMES[target]}"
         body.append([name, TITLES[score], *cells])
     used = [i for i in range(len(COLUMNS)) if any(row[i + 2] for row in body)]

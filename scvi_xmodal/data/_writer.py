@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import pandas as pd
+from anndata import AnnData
 from anndata.io import write_elem
 
 from scvi_xmodal._aside import check_room, written_aside
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 _CHUNK_VALUES = 1 << 18
@@ -35,16 +36,17 @@ class TranslationWriter:
         Final path, ending in ``.h5ad`` or ``.zarr``.
     shape
         Number of cells and features.
-    obs
-        The cells' annotation as far as it is known, so that what cannot be written is found now.
+    obs, var
+        Annotation as far as it is known. It is written first, so that what cannot be written is
+        found before the work.
     rows_per_chunk
         Rows stored together; by default as many as make some hundred thousand values.
 
     Raises
     ------
     ValueError
-        If the ending is another, the file exists, the folder cannot be written to, or a column of
-        ``obs`` cannot be written.
+        If the ending is another, the file exists, the folder cannot be written to, or the
+        annotation cannot.
     OSError
         If the disk gets full; no part of the file is left.
     """
@@ -55,6 +57,7 @@ class TranslationWriter:
         shape: tuple[int, int],
         *,
         obs: pd.DataFrame | None = None,
+        var: pd.DataFrame | None = None,
         rows_per_chunk: int | None = None,
     ):
         self.path = Path(path)
@@ -64,13 +67,13 @@ class TranslationWriter:
             raise ValueError(f"out={str(path)!r} already exists. Choose another path.")
         if not os.access(self.path.parent, os.W_OK):
             raise ValueError(f"out={str(path)!r}: cannot write to {str(self.path.parent)!r}.")
-        if obs is not None:
-            _check_annotation(obs)
         self.shape = shape
+        self._known = obs, var
         rows = rows_per_chunk or max(1, _CHUNK_VALUES // max(shape[1], 1))
         self._chunks = (max(1, min(rows, shape[0])), max(1, shape[1]))
         self._n_written = self._reserved = 0
         self._datasets: dict[str, Any] = {}
+        self._written: dict[str, pd.DataFrame] = {}
 
     def __enter__(self) -> TranslationWriter:
         with ExitStack() as stack:
@@ -84,6 +87,7 @@ class TranslationWriter:
                 self._group = zarr.open_group(str(self.aside), mode="w")
             attributes = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
             self._group.attrs.update(attributes)
+            self._annotate(**dict(zip(("obs", "var"), self._known, strict=True)))
             self._stack = stack.pop_all()
         return self
 
@@ -103,13 +107,33 @@ class TranslationWriter:
 
     def finish(self, *, obs: pd.DataFrame, var: pd.DataFrame, record: Mapping[str, Any]) -> None:
         """Write the annotation; the file is complete after this."""
-        annotation = {"obs": _writable(obs), "var": var, "uns": {UNS_KEY: dict(record)}}
-        for name in ("obsm", "varm", "obsp", "varp"):
-            annotation[name] = {}
-        for name, value in annotation.items():
+        self._annotate(obs=obs, var=var)
+        further: dict[str, Any] = {"uns": {UNS_KEY: dict(record)}}
+        further |= {name: {} for name in ("obsm", "varm", "obsp", "varp")}
+        for name, value in further.items():
             write_elem(self._group, name, value)
         if "layers" not in self._group:
             write_elem(self._group, "layers", {})
+
+    def _annotate(self, **frames: pd.DataFrame | None) -> None:
+        """Write ``obs`` and ``var`` as AnnData does, unless they stand there already."""
+        for name, frame in frames.items():
+            if frame is None or frame is self._written.get(name):
+                continue
+            try:
+                own = AnnData(obs=frame.copy())
+                own.strings_to_categoricals()
+                write_elem(self._group, name, own.obs)
+            except OSError:  # a full disk
+                raise
+            except Exception as error:  # whatever kinds of columns raise
+                notes = " ".join([str(error), *getattr(error, "__notes__", ())])
+                raise ValueError(
+                    f"out={str(self.path)!r}: AnnData cannot write the {name} of this "
+                    "translation. Give columns one kind (numbers, texts, truths or categories) "
+                    f"and names that are different texts, or drop them. AnnData says: {notes}"
+                ) from error
+            self._written[name] = frame
 
     def _create(self, name: str, dtype: Any) -> Any:
         path = name if name == "X" else f"layers/{name}"
@@ -131,32 +155,3 @@ class TranslationWriter:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.__exit__(error_type, error, traceback)
-
-
-def _check_annotation(obs: pd.DataFrame) -> None:
-    """Raise before hours of translating if a column of the cells' annotation cannot be written."""
-    with h5py.File("annotation", "w", driver="core", backing_store=False) as file:
-        for name in obs.select_dtypes("object"):
-            try:
-                own = pd.DataFrame({"values": pd.unique(obs[name])})
-                write_elem(file, "column", _writable(own))
-            except Exception as error:
-                raise ValueError(
-                    f"obs[{name!r}] holds values that AnnData cannot write: {error}. Make them "
-                    f"one kind, such as by obs[{name!r}].astype(str), or drop the column."
-                ) from error
-
-
-def _writable(obs: pd.DataFrame) -> pd.DataFrame:
-    """Return texts and truths of which some are missing as types that can lack some.
-
-    AnnData itself makes categories of repeated texts when it writes, and stops at missing ones.
-    """
-    types = {"string": "category", "empty": "category", "boolean": "boolean"}
-    changed = {
-        name: obs[name].astype(types[kind])
-        for name in obs.select_dtypes("object")
-        if obs[name].isna().any()
-        and (kind := pd.api.types.infer_dtype(obs[name], skipna=True)) in types
-    }
-    return obs.assign(**changed)

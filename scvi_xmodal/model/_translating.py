@@ -192,7 +192,7 @@ class TranslatingMixin(LatentMixin):
         shape = (request.query.n_obs, len(request.columns))
         depths: list[Any] = []
         advice = memory_advice("translate", request.rows_at_a_time)
-        with TranslationWriter(out, shape, obs=request.query.obs) as writer, advice:
+        with TranslationWriter(out, shape, obs=request.query.obs, var=var) as writer, advice:
             for block in self._translate_blocks(request):
                 depths.append(block.pop("predicted_depth", None))
                 writer.append(block)

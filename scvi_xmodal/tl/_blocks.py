@@ -56,7 +56,7 @@ def unscored(var: pd.DataFrame) -> pd.DataFrame:
 
 def gathered(
     blocks: Iterator[AnnData],
-    n_obs: int,
+    obs: pd.DataFrame,
     *,
     out: str | Path | None,
     record: Callable[[AnnData], dict[str, Any]],
@@ -67,8 +67,8 @@ def gathered(
     ----------
     blocks
         Translations, at least one.
-    n_obs
-        Number of cells of all.
+    obs
+        The query's annotation of all cells.
     out
         Path to write to; by default all stay in memory.
     record
@@ -83,7 +83,7 @@ def gathered(
             annotation.append(block.obs)
         layers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return translation(layers, obs=pd.concat(annotation), var=var, record=record(first))
-    with TranslationWriter(out, (n_obs, first.n_vars), obs=first.obs) as writer:
+    with TranslationWriter(out, (len(obs), first.n_vars), obs=obs, var=var) as writer:
         writer.append(matrices(first))
         for block in blocks:
             writer.append(matrices(block))

@@ -114,7 +114,7 @@ def translate_chain(
     if first.pool is not None:
         own["repool"] = first.pool.report.record()
     return gathered(
-        blocks, first.n_obs, out=out, record=lambda last: {**last.uns["scvi_xmodal"], **own}
+        blocks, first.obs, out=out, record=lambda last: {**last.uns["scvi_xmodal"], **own}
     )
 
 

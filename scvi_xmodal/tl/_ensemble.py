@@ -113,7 +113,7 @@ def translate_ensemble(
     if cells.pool is not None:
         own["repool"] = cells.pool.report.record()
     return gathered(
-        blocks, cells.n_obs, out=out, record=lambda first: {**first.uns["scvi_xmodal"], **own}
+        blocks, cells.obs, out=out, record=lambda first: {**first.uns["scvi_xmodal"], **own}
     )
 
 

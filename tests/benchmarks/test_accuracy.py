@@ -280,11 +280,13 @@ def test_in_brief_compares_on_shared_folds_and_counts():
     assert own.clear == 0
     (own,) = brief(table[table["model"] != "wheel"]).itertuples()
     assert (own.other, own.folds, own.best, own.best_clusterings) == ("Ridge", 3, 2, 1)
-    seen = brief(rows(butterfly=[0.4, 0.5, 0.3, 0.4], ridge=[0.9, 0.2, 0.1, 0.3]))
-    assert (seen["unseen_gap"].item(), seen["n_unseen"].item()) == (pytest.approx(0.025), 4)
+    assert own.n_unseen == 0  # all of cortex_2k was seen
     tuned = table.assign(data="bmmc_multiome")
     assert brief(tuned)["unseen_gap"].item() == pytest.approx(0.2)  # fold 2, against Ridge
+    assert brief(tuned)["n_unseen"].item() == 1
     assert brief(tuned[tuned["fold"] < 2])["n_unseen"].item() == 0
+    fewer = rows(butterfly=[0.4, 0.5, 0.3, 0.4], wheel=[0.1, 0.1, 0.2])
+    assert brief(fewer.assign(data="bmmc_multiome"))["n_unseen"].item() == 1
     assert brief(rows(butterfly=[0.4])).empty
     assert brief(rows(ridge=[0.4], mean=[0.1])).empty
 
@@ -365,6 +367,10 @@ def test_the_readme_says_what_the_table_says(tmp_path):
         2:-1
     ]
     assert line == "| cortex_2k, ATAC -> RNA | Pearson per gene | **0.450** | 0.300 (1) |"
+    easier = rows(butterfly=[0.4, 0.5], wheel=[0.6]).assign(train_fraction=1.0)
+    assert "**0.450** | 0.600 (1) |" in readme_lines(easier)[2]
+    nothing = rows(butterfly=[0.4]).assign(train_fraction=1.0, pearson_gene=np.nan)
+    assert readme_lines(nothing)[2:-1] == []
     (tmp_path / "other.md").write_text("no marks")
     update_readme(rows(butterfly=[0.4]).assign(train_fraction=1.0), tmp_path / "other.md")
     assert (tmp_path / "other.md").read_text() == "no marks"

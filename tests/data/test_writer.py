@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import anndata
 import numpy as np
@@ -52,39 +53,80 @@ def test_a_disk_that_is_too_small(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [["a", 3], ["a", 2.5], [["a"], ["b"]], [{"a": 1}, "b"]],
-    ids=["integer", "float", "lists", "dicts"],
-)
-def test_annotation_that_cannot_be_written_is_found_before_the_work(tmp_path, values):
-    obs = pd.DataFrame({"fine": ["a", None], "own name": values})
-    with pytest.raises(ValueError, match=r"obs\['own name'\] holds values that AnnData cannot"):
-        TranslationWriter(tmp_path / "out.h5ad", (2, 3), obs=obs)
+KINDS = {
+    "mixed": ["a", 3],
+    "lists": [["a"], ["b"]],
+    "dates": pd.to_datetime(["2020", "2021"]),
+    "masked": pd.array([1.0, None], dtype="Float64"),
+    "mixed categories": pd.Categorical(["a", 3]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("where", ["obs", "var"])
+def test_annotation_that_cannot_be_written_is_found_before_the_work(tmp_path, kind, where):
+    frames = {
+        name: pd.DataFrame({"fine": ["a", None]}, index=["x", "y"]) for name in ("obs", "var")
+    }
+    frames[where]["own name"] = KINDS[kind]
+    with (
+        pytest.raises(ValueError, match=rf"cannot write the {where} of(.|\n)*own name"),
+        TranslationWriter(tmp_path / "out.h5ad", (2, 2), **frames),
+    ):
+        pytest.fail("the work has begun")
     assert not any(tmp_path.iterdir())
 
 
+def test_repeated_columns_are_refused_before_the_work(tmp_path):
+    obs = pd.DataFrame([["a", "b"], ["c", "d"]], columns=["twice", "twice"], index=["x", "y"])
+    with (
+        pytest.raises(ValueError, match=r"cannot write the obs of(.|\n)*twice"),
+        TranslationWriter(tmp_path / "out.h5ad", (2, 2), obs=obs),
+    ):
+        pytest.fail("the work has begun")
+
+
 @pytest.mark.parametrize("ending", ["h5ad", "zarr"])
-def test_annotation_that_passes_can_be_written(tmp_path, ending):
+def test_annotation_is_written_as_anndata_does(tmp_path, ending):
     if ending == "zarr":
         pytest.importorskip("zarr")
     obs = pd.DataFrame(
         {
             "text": ["a", "b"],
+            "repeated": ["a", "a"],
             "missing": ["a", None],
             "number": [1, 2],
             "kind": pd.Categorical(["a", "b"]),
             "flag": pd.array([True, None], dtype="boolean"),
-            "empty": pd.Series([], dtype=object).reindex([0, 1]),
-            "truth": pd.Series([True, None], dtype=object),
+            "predicted_depth": ["to be", "replaced"],
         },
+        index=["one", "two"],
     )
-    obs.index = ["one", "two"]
-    with TranslationWriter(tmp_path / f"out.{ending}", (2, 3), obs=obs) as writer:
+    before = obs.copy()
+    var = pd.DataFrame({"note": [None, "x", None]}, index=list("xyz"))
+    path = tmp_path / f"out.{ending}"
+    with TranslationWriter(path, (2, 3), obs=obs, var=var) as writer:
         writer.append({"X": np.ones((2, 3), dtype=np.float32)})
-        writer.finish(obs=obs, var=pd.DataFrame(index=list("xyz")), record={})
+        deep = obs.assign(predicted_depth=[1.5, 2.5])
+        writer.finish(obs=deep, var=var, record={})
+    pd.testing.assert_frame_equal(obs, before)
+    expected = anndata.AnnData(np.ones((2, 3), dtype=np.float32), deep.copy(), var.copy())
+    other = tmp_path / f"expected.{ending}"
     read = anndata.read_h5ad if ending == "h5ad" else anndata.read_zarr
-    found = read(tmp_path / f"out.{ending}").obs
-    assert found["missing"].iloc[0] == "a"
-    assert found["truth"].iloc[0]
-    assert found.isna().equals(obs.isna())
+    expected.write_h5ad(other) if ending == "h5ad" else expected.write_zarr(other)
+    for name in ("obs", "var"):
+        found = getattr(read(path), name)
+        pd.testing.assert_frame_equal(found, getattr(read(other), name))
+
+
+def test_many_are_written_at_once(tmp_path):
+    obs = pd.DataFrame({"text": [f"cell {i}" for i in range(300)]}, index=map(str, range(300)))
+
+    def write(i):
+        with TranslationWriter(tmp_path / f"{i}.h5ad", (300, 2), obs=obs) as writer:
+            writer.append({"X": np.zeros((300, 2), dtype=np.float32)})
+            writer.finish(obs=obs, var=pd.DataFrame(index=["a", "b"]), record={})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(8)))
+    assert len(list(tmp_path.iterdir())) == 8
