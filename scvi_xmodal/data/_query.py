@@ -224,7 +224,8 @@ def _own_rows(query: AnnData | MuData, adata: AnnData, indices: Any) -> NDArray[
 
 def _annotation(query: AnnData | MuData, adata: AnnData, batch_key: str | None) -> pd.DataFrame:
     """Return the annotation of a modality's cells, wherever in the query it stands."""
-    obs = adata.obs[[name for name in adata.obs if not _is_internal(name)]].copy()
+    # by place: a name may stand twice
+    obs = adata.obs.loc[:, [not _is_internal(name) for name in adata.obs]].copy()
     if not isinstance(query, MuData) or not query.obs_names.is_unique:
         return obs
     shared = [

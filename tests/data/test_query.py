@@ -114,6 +114,12 @@ def test_only_the_rows_asked_for_are_checked(small, spec):
         read_query(query, spec, indices=[1, 7])
 
 
+def test_columns_of_one_name_stay_two(small, spec):
+    query = small["atac"].copy()
+    query.obs = pd.DataFrame([["a", "b"]] * query.n_obs, query.obs_names, ["twice", "twice"])
+    assert list(_read(query, spec)[1]) == ["twice", "twice"]
+
+
 def test_the_query_is_not_changed(small, spec):
     query = small["atac"].copy()
     before = query.copy()
