@@ -245,8 +245,9 @@ def _variants(table: pd.DataFrame) -> Iterator[str]:
     yield "## Variants and parts of the training cells"
     yield ""
     yield (
-        "Difference from the model as it comes on all training cells, in the same folds: mean "
-        "+- standard deviation over folds (positive: the variant is better)."
+        "Difference from the model as it comes on all training cells, in the same folds and from "
+        "the same seeds: mean +- standard deviation over these runs (positive: the variant is "
+        "better)."
     )
     yield ""
     options = whole.loc[own, ["model", "variant", "options"]].drop_duplicates()
@@ -259,22 +260,23 @@ def _variants(table: pd.DataFrame) -> Iterator[str]:
             shown = [name for name in METRICS[target] if name in part]
             yield f"### {data}, {SPLIT_NAMES[split]}: {NAMES[source]} -> {NAMES[target]}"
             yield ""
-            yield from grid(["model", "variant", "cells", "folds", *shown], body)
+            yield from grid(["model", "variant", "cells", "runs", *shown], body)
 
 
 def _variant_rows(part: pd.DataFrame, target: str) -> Iterator[list[str]]:
-    folds = by_fold(part, ["variant", "train_fraction"])
-    shown = [name for name in METRICS[target] if name in folds]
-    for key, scores in folds.groupby(level=["model", "variant", "train_fraction"]):
+    levels = ["variant", "train_fraction"]
+    runs = by_fold(part, [*levels, "seed"])
+    shown = [name for name in METRICS[target] if name in runs]
+    for key, scores in runs.groupby(level=["model", *levels]):
         model, variant, fraction = key
         base = (model, DEFAULT, 1.0)
-        if key == base or base not in folds.index.droplevel("fold"):
+        if key == base or base not in runs.index.droplevel(["seed", "fold"]):
             continue
-        own, reference = scores.droplevel([0, 1, 2]), folds.loc[base]
+        own, reference = scores.droplevel([0, 1, 2]), runs.loc[base]
         gains = {n: (distance(n, own[n]) - distance(n, reference[n])).dropna() for n in shown}
         cells = [gap_text(g.mean(), g.std()) if len(g) else "-" for g in gains.values()]
-        n_folds = max(len(gain) for gain in gains.values())
-        yield [MODELS[model].label, variant, f"{fraction:.0%}", str(n_folds), *cells]
+        n_runs = max(len(gain) for gain in gains.values())
+        yield [MODELS[model].label, variant, f"{fraction:.0%}", str(n_runs), *cells]
 
 
 def _failures(table: pd.DataFrame) -> list[str]:
