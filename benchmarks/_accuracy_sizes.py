@@ -138,13 +138,14 @@ def _draw(rows: pd.DataFrame, path: Path) -> None:
     )
     for line, ((data, source, target), part) in zip(axes, places, strict=True):
         for ax, metric in zip(line, SHOWN[source, target], strict=True):
-            for model, marker in zip(BESIDE, "os^D", strict=True):
+            for color, (model, marker) in enumerate(zip(BESIDE, "os^D", strict=True)):
                 own = part[part["model"] == model].groupby("train_fraction")[metric]
                 means, errors = own.mean(), own.std()
                 if len(means):
                     shares = 100 * means.index.to_numpy()
                     label = MODELS[model].label
-                    ax.errorbar(shares, means, errors, marker=marker, capsize=2, label=label)
+                    look = {"marker": marker, "color": f"C{color}", "label": label}
+                    ax.errorbar(shares, means, errors, capsize=2, **look)
             ax.set(xlabel="% of the training cells", ylabel=words(metric))
             ax.set_title(f"{data}: {NAMES[source]} -> {NAMES[target]}", fontsize=9)
             ax.grid(visible=True, alpha=0.3)

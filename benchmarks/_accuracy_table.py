@@ -37,7 +37,7 @@ class Table:
         """Return all rows; none if there is no file."""
         if not self.path.exists():
             return pd.DataFrame(columns=list(dict.fromkeys([*KEY, *TEXT])))
-        table = pd.read_csv(self.path)
+        table = pd.read_csv(self.path, dtype={"commit": str})  # some are digits alone
         for name in TEXT:
             table[name] = table[name].fillna("") if name in table else ""
         return table

@@ -28,7 +28,7 @@ def markdown(table: pd.DataFrame) -> str:
         "# Perturbed profiles of unseen cell types",
         "",
         f"Written by `{about['command']}`, never by hand. {about['date']}, commits "
-        f"{', '.join(table['commit'].unique())}. {about['machine']}. "
+        f"{', '.join(map(str, table['commit'].unique()))}. {about['machine']}. "
         f"Seeds: {table['seed'].unique().tolist()}.",
         "",
         "![R2 and common genes by type](perturbation.png)",

@@ -47,7 +47,7 @@ def _setting(table: pd.DataFrame) -> Iterator[str]:
         "others go in as RNA-only and ATAC-only cells or are left out. Written by `python -m "
         f"benchmarks.polarbear` (which describes it all) from `polarbear.csv`; folds {folds}, "
         f"{table['machine'].iloc[-1]}, {table['date'].max()}, commits "
-        f"{', '.join(sorted(table['commit'].unique()))}. Means over folds."
+        f"{', '.join(sorted(map(str, table['commit'].unique())))}. Means over folds."
     )
 
 

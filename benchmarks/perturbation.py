@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "perturbation.csv"
-    table = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    table = pd.read_csv(path, dtype={"commit": str}) if path.exists() else pd.DataFrame()
     if not options.report:
         for held_out, seed, names in _wanted(options, table):
             rows = measure(held_out, seed, names, epochs=options.max_epochs)

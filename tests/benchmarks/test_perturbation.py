@@ -51,3 +51,11 @@ def test_report_is_written(tmp_path, monkeypatch):
     assert (tmp_path / "perturbation.png").exists()
     perturbation.main(arguments)  # what is there is not measured again
     assert len(pd.read_csv(tmp_path / "perturbation.csv")) == len(table)
+
+
+def test_commits_of_digits_alone_stay_texts(tmp_path):
+    pytest.importorskip("matplotlib")
+    table = pd.read_csv(perturbation.RESULTS / "perturbation.csv").assign(commit="4896485")
+    table.to_csv(tmp_path / "perturbation.csv", index=False)
+    perturbation.main(["--report", "--out", str(tmp_path)])
+    assert "commits 4896485." in (tmp_path / "perturbation.md").read_text()
