@@ -68,7 +68,7 @@ class TranslationWriter:
         if not os.access(self.path.parent, os.W_OK):
             raise ValueError(f"out={str(path)!r}: cannot write to {str(self.path.parent)!r}.")
         self.shape = shape
-        self._known = obs, var
+        self._known = {"obs": obs, "var": var}
         rows = rows_per_chunk or max(1, _CHUNK_VALUES // max(shape[1], 1))
         self._chunks = (max(1, min(rows, shape[0])), max(1, shape[1]))
         self._n_written = self._reserved = 0
@@ -87,7 +87,7 @@ class TranslationWriter:
                 self._group = zarr.open_group(str(self.aside), mode="w")
             attributes = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
             self._group.attrs.update(attributes)
-            self._annotate(**dict(zip(("obs", "var"), self._known, strict=True)))
+            self._annotate(**self._known)
             self._stack = stack.pop_all()
         return self
 

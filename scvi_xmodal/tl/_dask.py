@@ -84,8 +84,9 @@ def _translate(task: _Task, out: Path, client: Any, rows_per_task: int) -> None:
     n_obs = cells.n_obs
     first = task.translate(0, 1)
     shape = (n_obs, first.n_vars)
-    known: Any = {"obs": cells.obs, "var": first.var}
-    with TranslationWriter(out, shape, **known, rows_per_chunk=rows_per_task) as writer:
+    with TranslationWriter(
+        out, shape, obs=cells.obs, var=first.var, rows_per_chunk=rows_per_task
+    ) as writer:
         writer.create(_matrices(first))
         path = str(writer.aside)
         starts = range(0, n_obs, rows_per_task)
