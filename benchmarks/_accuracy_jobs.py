@@ -160,6 +160,9 @@ def plan(options: argparse.Namespace) -> list[Job]:
         If a fold is in none of the splits, or variants cannot be read.
     """
     _check_folds(options)
+    for fraction in options.train_fractions:
+        if not 0 < fraction <= 1:
+            raise ValueError(f"--train-fractions {fraction:g} is not above 0 and at most 1.")
     variants = [Variant(model) for model in options.models]
     if options.variants is not None:
         variants += read_variants(options.variants)

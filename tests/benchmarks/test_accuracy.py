@@ -374,3 +374,11 @@ def test_the_readme_says_what_the_table_says(tmp_path):
     (tmp_path / "other.md").write_text("no marks")
     update_readme(rows(butterfly=[0.4]).assign(train_fraction=1.0), tmp_path / "other.md")
     assert (tmp_path / "other.md").read_text() == "no marks"
+
+
+@pytest.mark.parametrize("fraction", ["0", "1.5", "-0.2", "nan"])
+def test_impossible_fractions_are_refused(tmp_path, fraction):
+    arguments = ["--models", "ridge", "--train-fractions", fraction, "--out", str(tmp_path)]
+    with pytest.raises(ValueError, match=r"--train-fractions .* is not above 0 and at most 1"):
+        accuracy.main(arguments)
+    assert not any(tmp_path.iterdir())
