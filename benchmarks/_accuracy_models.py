@@ -106,6 +106,7 @@ _OURS, _PLAIN = "_accuracy_ours", "_accuracy_baselines"
 
 MODELS = {
     "butterfly": Model("Butterfly", f"{_OURS}:butterfly", _ALL, quick=True),
+    "butterfly_median": Model("Butterfly at median depth", f"{_OURS}:butterfly_median", _ATAC[1:]),
     "butterfly_seeds": Model("Butterfly, mean of 3 seeds", f"{_OURS}:butterfly_seeds", _ALL),
     "butterfly_t": Model("Butterfly-T", f"{_OURS}:butterfly_t", _ALL),
     "butterfly_c": Model("Butterfly-C", f"{_OURS}:butterfly_c", _ALL),
@@ -117,6 +118,12 @@ MODELS = {
     "totalvi": Model("TOTALVI", "_accuracy_scvi:totalvi", _PROTEIN[:1]),
     "scipenn": Model("sciPENN", "_accuracy_scipenn:scipenn", _PROTEIN[:1]),
     "ridge": Model("Ridge", f"{_PLAIN}:ridge", _ALL, random=False, quick=True),
+    "ridge_depth": Model(
+        "Ridge at predicted depth", f"{_PLAIN}:ridge_depth", _ATAC[1:], random=False, quick=True
+    ),
+    "ridge_validation": Model(
+        "Ridge, validation cells too", f"{_PLAIN}:ridge_validation", _ALL, random=False
+    ),
     "knn": Model("KNN", f"{_PLAIN}:knn", _ALL, random=False, quick=True),
     "gene_activity": Model(
         "GeneActivity", f"{_PLAIN}:gene_activity", _ATAC[:1], random=False, quick=True

@@ -62,6 +62,21 @@ def butterfly(
 
 
 @dataclass(frozen=True, eq=False)
+class FittedMedian(FittedModel):
+    """A trained model whose ATAC is scored as ``translate`` gives it, at median depth if any."""
+
+    def translate(self, source: str, target: str) -> Translation:
+        """Predict the target of the queries."""
+        found = self.model.translate(self.task.queries[source], source=source, target=target)
+        return Translation(found, found)
+
+
+def butterfly_median(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedMedian:
+    """Train Butterfly as it comes; what its lead owes to predicted depth."""
+    return FittedMedian(butterfly(task, init, train).model, task)
+
+
+@dataclass(frozen=True, eq=False)
 class FittedEnsemble:
     """Models trained from several seeds, which translate by their mean."""
 
@@ -130,24 +145,14 @@ def butterfly_c(task: Task, init: dict[str, Any], train: dict[str, Any]) -> Fitt
     return butterfly(task, init, train, pairs=pairs)
 
 
-@dataclass(frozen=True, eq=False)
-class FittedBabel(FittedModel):
-    """A trained Babel, which knows no depth: one prediction is scored and clustered."""
-
-    def translate(self, source: str, target: str) -> Translation:
-        """Predict the target of the queries."""
-        found = self.model.translate(self.task.queries[source], source=source, target=target)
-        return Translation(found, found)
-
-
-def babel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedBabel:
-    """Train Babel, by default as it comes."""
+def babel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedMedian:
+    """Train Babel, by default as it comes; it knows no depth."""
     if not hasattr(xm.model, "Babel"):
         raise NotAvailableError("xm.model.Babel does not exist yet")
     xm.model.Babel.setup_mudata(task.training)
     model = xm.model.Babel(task.training, **init)
     model.train(split=task.split, **{**QUIET, **train})
-    return FittedBabel(model, task)
+    return FittedMedian(model, task)
 
 
 def polarbear(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedModel:

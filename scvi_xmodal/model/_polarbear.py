@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from scvi_xmodal.data import Query, Split
 
-_PATIENCE = 15
+_PATIENCE = 45
 _SAMPLED_VALUES = 1 << 24
 
 
@@ -115,7 +115,7 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
 
     def train(
         self,
-        max_epochs: int = 100,
+        max_epochs: int = 500,
         *,
         translator_epochs: int = 100,
         split: Split | None = None,

@@ -71,7 +71,7 @@ class TrainingMixin(PairingMixin):
         pairs: Pairs | None,
         validation_pairs: Pairs | None = None,
         sizes: tuple[float | None, float | None],
-        batch_size: int,
+        batch_size: int | None,
         early_stopping: bool,
         plan_kwargs: Mapping[str, Any] | None,
         datasplitter_kwargs: Mapping[str, Any] | None,
@@ -113,7 +113,7 @@ class TrainingMixin(PairingMixin):
                 pairs=own_pairs,
                 validation_pairs=own_validation,
                 batch=batch,
-                batch_size=batch_size,
+                batch_size=self._batch_size(batch_size, own_split.train.size),
                 **options,
             )
             for phase, (own_split, own_pairs, own_validation) in zip(phases, parts, strict=True)
@@ -202,6 +202,9 @@ class TrainingMixin(PairingMixin):
                     stacklevel=scvi_settings.warnings_stacklevel + 1,
                 )
                 return
+
+    def _batch_size(self, given: int | None, n_cells: int) -> int | None:
+        return given
 
     def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
         """Raise if no plan of the model's phases knows a keyword."""

@@ -63,10 +63,30 @@ class TestTraining:
         assert (seen["lr"], seen["max_grad_norm"], seen["weight_decay"]) == (0.01, 5.0, 0.0)
         assert seen["reduce_lr_on_plateau"]
         assert (seen["lr_factor"], seen["lr_patience"], seen["lr_min"]) == (0.1, 10, 1e-6)
-        assert seen["splitter"].data_loader_kwargs["batch_size"] == 512
         assert seen["stopping"].patience == 25
         assert seen["phase"].max_epochs == 500
         assert seen["phase"].monitor == "validation_loss"
+
+    @pytest.mark.parametrize(
+        ("n_cells", "expected"),
+        [(1, 64), (320, 64), (1279, 64), (1280, 128), (5119, 256), (5120, 512), (10**6, 512)],
+    )
+    def test_minibatches_are_the_papers_but_of_small_data(self, registered, n_cells, expected):
+        model = Babel(registered)
+        assert model._batch_size(None, n_cells) == expected
+        assert model._batch_size(100, n_cells) == 100
+
+    def test_the_training_uses_that_size(self, registered, monkeypatch):
+        sizes = []
+
+        def record(model, phase, splitter, **options):
+            sizes.append(splitter.data_loader_kwargs["batch_size"])
+            return {}
+
+        monkeypatch.setattr("scvi_xmodal.model._training.run_phase", record)
+        Babel(registered).train(split=SPLIT)
+        Babel(registered).train(split=SPLIT, batch_size=7)
+        assert sizes == [64, 7]
 
     def test_gradients_are_clipped(self, simulate, monkeypatch):
         norms = []
