@@ -20,7 +20,7 @@ LEAST = 0.0005
 
 
 def behind(rows: pd.DataFrame) -> pd.DataFrame:
-    """Compare Butterfly with the best other model of each score.
+    """Compare Butterfly with the other models in each score.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def behind(rows: pd.DataFrame) -> pd.DataFrame:
     For each place and score in which some model's mean over the shared folds is better: that
     ``model``, Butterfly's ``gap`` (negative), its standard deviation ``std``, the number of folds
     ``n``, and in how many Butterfly is better, ``wins``. A gap is ``clear`` if every fold of at
-    least two agrees, it exceeds its standard deviation, and it is at least ``LEAST``.
+    least two agrees, it exceeds its standard deviation, and it is at least ``LEAST``; of several
+    models the one clearly better by most is named, or else the one better by most.
     """
     found = []
     for place, part in competing(rows).groupby(PLACE, sort=False):
@@ -56,20 +57,13 @@ def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:
             continue
         scores = distance(metric, folds[metric]).unstack("model")
         gaps = (-scores.drop(columns=OURS)).add(scores[OURS], axis=0)
-        means = gaps.mean().dropna()
-        if means.empty or means.min() >= 0:
-            continue
-        model = means.idxmin()
-        own = gaps[model].dropna()
-        wins = int((own > 0).sum())
-        size = -own.mean()
-        clear = bool(own.size > 1 and wins == 0 and size > own.std() and size >= LEAST)
-        yield {
-            "metric": metric,
-            "model": model,
-            "gap": own.mean(),
-            "std": own.std(),
-            "n": own.size,
-            "wins": wins,
-            "clear": clear,
-        }
+        better = [_gap(gaps[model].dropna()) | {"model": model} for model in gaps]
+        better = [row for row in better if row["gap"] < 0]
+        if better:
+            yield {"metric": metric} | min(better, key=lambda row: (not row["clear"], row["gap"]))
+
+
+def _gap(own: pd.Series) -> dict:
+    wins, size, std = int((own > 0).sum()), -own.mean(), own.std()
+    clear = bool(own.size > 1 and wins == 0 and size > std and size >= LEAST)
+    return {"gap": own.mean(), "std": std, "n": own.size, "wins": wins, "clear": clear}

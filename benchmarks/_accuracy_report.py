@@ -10,11 +10,12 @@ from benchmarks._accuracy_behind import LEAST, behind
 from benchmarks._accuracy_brief import brief_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
+from benchmarks._accuracy_missing import missing_lines
 from benchmarks._accuracy_models import MEASURED, MODELS
+from benchmarks._accuracy_parts import parts_lines
 from benchmarks._accuracy_perturbed import perturbed_lines
 from benchmarks._accuracy_places import NAMES, SPLIT_NAMES, where
 from benchmarks._accuracy_summary import (
-    FEWEST,
     METRICS,
     OURS,
     PLACE,
@@ -22,31 +23,15 @@ from benchmarks._accuracy_summary import (
     by_fold,
     comparison,
     distance,
-    paired_tests,
     spread,
 )
+from benchmarks._accuracy_tests import test_lines
+from benchmarks._accuracy_text import READING, REASONS, VARIANTS
 from benchmarks._tables import gap_text, grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-
-REASONS = (
-    "- `ami`, `ari`, `nmi` of ATAC and of proteins: Leiden at one resolution cuts translations "
-    "finer whose cells scatter around their type in few dimensions. By k-means at the number of "
-    "types Butterfly is level or ahead: [clustering.md](clustering.md). From WNN's proteins to "
-    "RNA that is no excuse: there KNN's clusters are better by either.",
-    "- `spearman_cell`, `spearman_flat` on cortex: squared errors on log values predict zeros, "
-    "which are rewarded for ties, whatever is known: [rounding.md](rounding.md).",
-    "- `calibration_error`: probabilities follow the depth that the source foretells, which ranks "
-    "entries but spreads them; DepthOnly, which does that alone, errs more. How deep a new "
-    "batch's ATAC is its RNA foretells badly; Mean and Ridge do not try.",
-    "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
-    "goes on in a straight line. From a panel of proteins that is the better guess (WNN); from "
-    "ATAC all models' scores per gene are near 0 and differ less than folds do (BMMC).",
-)
-"""Why other models are ahead in some scores."""
 
 
 def write_report(table: pd.DataFrame, folder: Path, *, suffix: str = "") -> None:
@@ -84,10 +69,11 @@ def markdown(
     lines += [line for name in figures for line in (f"![{name}]({name})", "")]
     if len(rows):
         lines += ["## In brief", "", *brief_lines(rows)]
-        lines += ["## Scores", "", *_reading(), *_scores(rows)]
-        lines += ["## Butterfly against each, over all folds", "", *_tests(rows)]
+        lines += ["## Scores", "", READING, "", *_scores(rows)]
+        lines += ["## Butterfly against each", "", *test_lines(rows)]
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]
         lines += ["## Cost of a fit", "", *_costs(rows)]
+        lines += [] if suffix else ["## What was not run", "", *missing_lines(rows)]
     lines += [] if suffix else perturbed
     lines += _variants(table)
     lines += _failures(table)
@@ -109,16 +95,6 @@ def _head(table: pd.DataFrame, suffix: str) -> list[str]:
             found = ", ".join(str(value) for value in table[name].dropna().unique())
             lines += [f"{title}: {found}.", ""]
     return lines
-
-
-def _reading() -> list[str]:
-    return [
-        "Mean +- standard deviation over folds (seeds averaged first). Bold: the best of the "
-        "models with most folds. `rmse` and `calibration_error` are better lower, "
-        "`calibration_ratio` better near 1. `measured cells` are the target itself, clustered. "
-        "The mean of the training cells scores 0 and .5 per feature, and well when flattened.",
-        "",
-    ]
 
 
 def _scores(rows: pd.DataFrame) -> Iterator[str]:
@@ -155,40 +131,15 @@ def _cell(values: pd.Series, is_best: bool) -> str:
     return f"**{text}**" if is_best else text
 
 
-def _tests(rows: pd.DataFrame) -> Iterator[str]:
-    yield (
-        "Median difference (positive: Butterfly is better), pairs of folds that Butterfly wins, "
-        "and p of Wilcoxon's signed-rank test, two-sided, not corrected for their number; "
-        f"none with fewer than {FEWEST} pairs. Folds share training cells, so p is optimistic."
-    )
-    yield ""
-    for (source, target), part in rows.groupby(["source", "target"], sort=False):
-        shown = [name for name in METRICS[target] if name in part and part[name].notna().any()]
-        tests = {name: paired_tests(part, name) for name in shown}
-        models = [m for m in MODELS if any(m in found.index for found in tests.values())]
-        if models:
-            yield f"### {NAMES[source]} -> {NAMES[target]}"
-            yield ""
-            body = [[MODELS[m].label, *(_test(tests[name], m) for name in shown)] for m in models]
-            yield from grid(["against", *shown], body)
-
-
-def _test(found: pd.DataFrame, model: str) -> str:
-    if model not in found.index:
-        return "-"
-    row = found.loc[model]
-    text = f"{row['median']:+.3f} ({int(row['wins'])}/{int(row['n'])}"
-    return text + (")" if pd.isna(row["p"]) else f", p={row['p']:.2g})")
-
-
 def _behind(rows: pd.DataFrame) -> Iterator[str]:
     found = behind(rows)
     clear = int(found["clear"].sum())
     yield (
         f"Scores in which another model's mean is better: {len(found)}, of which {clear} clearly, "
         f"in every fold and by more than the gap's standard deviation and {LEAST:g} (bold). Gap: "
-        "Butterfly less the best other model, +- standard deviation over folds; of "
-        "`calibration_ratio`, distances from 1 in logarithms."
+        "Butterfly less the model named, which is clearly better by most, or else better by most; "
+        "+- standard deviation over folds; of `calibration_ratio`, distances from 1 in "
+        "logarithms."
     )
     yield ""
     yield from REASONS
@@ -203,7 +154,7 @@ def _behind(rows: pd.DataFrame) -> Iterator[str]:
             [where(row), row.metric, MODELS[row.model].label, gap, f"{row.wins} of {row.n}"]
         )
     if body:
-        yield from grid(["where", "score", "best", "gap", "folds won"], body)
+        yield from grid(["where", "score", "model", "gap", "folds won"], body)
 
 
 def _below_mean(rows: pd.DataFrame) -> str:
@@ -244,12 +195,9 @@ def _variants(table: pd.DataFrame) -> Iterator[str]:
         return
     yield "## Variants and parts of the training cells"
     yield ""
-    yield (
-        "Difference from the model as it comes on all training cells, in the same folds and from "
-        "the same seeds: mean +- standard deviation over these runs (positive: the variant is "
-        "better)."
-    )
+    yield VARIANTS
     yield ""
+    yield from parts_lines(whole)
     options = whole.loc[own, ["model", "variant", "options"]].drop_duplicates()
     for row in options[options["options"] != ""].itertuples():
         yield f"- `{row.variant}` of {MODELS[row.model].label}: `{row.options}`"

@@ -1,0 +1,44 @@
+"""What tables cannot say of themselves: how they are read, and why some scores are as they are."""
+
+READING = (
+    "Mean +- standard deviation over folds (seeds averaged first). Bold: the best of the models "
+    "with most folds. `rmse` and `calibration_error` are better lower, `calibration_ratio` better "
+    "near 1. `measured cells` are the target itself, clustered. The mean of the training cells "
+    "scores 0 and .5 per feature, and well when flattened. ATAC of Butterfly, Polarbear and the "
+    "Ridge rows that say so is scored at the depth that the RNA foretells, which ranks cells "
+    "within a peak; the other models have no such depth. `Butterfly at median depth` and `Ridge "
+    "at predicted depth` tell what the model adds from what the depth does. Babel and Polarbear "
+    "are this package's implementations of their papers. RNA of MULTIVI and Babel is log1p of a "
+    "mean, which lies above the mean of log1p that the others predict: the training cells' mean "
+    "loses .006 to .020 in `rmse` and .006 in `pearson_flat` by the same change; scores per gene "
+    "do not change. Values of `calibration` are missing where a model predicts no probabilities."
+)
+
+REASONS = (
+    "- `ami`, `ari`, `nmi` of ATAC and of proteins, against Ridge: Leiden at one resolution cuts "
+    "translations finer whose cells scatter around their type in few dimensions. By k-means at "
+    "the number of types, measured by cell on three sets, Butterfly is level with Ridge or ahead: "
+    "[clustering.md](clustering.md). From WNN's proteins to RNA that is no excuse: there KNN's "
+    "clusters are better by either. For clusters of predicted RNA lost elsewhere, and by batch or "
+    "type, we have no explanation.",
+    "- `spearman_cell`, `spearman_flat` on cortex: the wheel and its preset predict zeros (their "
+    "output is rectified, and the wheel sets what is small to zero), which are rewarded for ties, "
+    "whatever is known: [rounding.md](rounding.md).",
+    "- `calibration_error`: probabilities follow the depth that the source foretells, which ranks "
+    "entries but spreads them; DepthOnly, which does that alone, errs more. How deep a new "
+    "batch's ATAC is its RNA foretells badly; Mean and Ridge do not try.",
+    "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
+    "goes on in a straight line. From a panel of proteins that is the better guess (WNN); from "
+    "ATAC all models' scores per gene are near 0 and differ less than folds do (BMMC).",
+)
+"""Why other models are ahead in some scores."""
+
+VARIANTS = (
+    "Difference from the model as it comes on all training cells, in the same folds and from "
+    "the same seeds: mean +- standard deviation over these runs (positive: the variant is "
+    "better). `tfidf_targets` takes away more than the likelihood: TF-IDF values know no depth, "
+    "no shrinkage and no linear path. Fewer counts thin the training cells and the queries, not "
+    "the cells that are compared with, so `rmse` and `calibration` tell the depth; fewer features "
+    "are scored on those features, which are the frequent ones. Of both only Butterfly's and "
+    "Ridge's rows may be compared, as [data_sizes.md](data_sizes.md) does."
+)
