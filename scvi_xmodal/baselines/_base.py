@@ -5,32 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal.baselines._prediction import gathered, predicted_blocks
 from scvi_xmodal.baselines._training import read_training
-from scvi_xmodal.data import read_query, translation, translation_record
+from scvi_xmodal.data import open_backed, read_query, translation_record
+from scvi_xmodal.data._translation import chosen_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from anndata import AnnData
     from mudata import MuData
     from numpy.typing import ArrayLike, NDArray
-    from scipy import sparse
 
     from scvi_xmodal._constants import Kind
+    from scvi_xmodal.baselines._prediction import Encoder, Predictor
     from scvi_xmodal.baselines._profiles import Values
     from scvi_xmodal.baselines._training import Modality, Training
-    from scvi_xmodal.data import Query
-
-    Encoder: TypeAlias = Callable[[sparse.csr_matrix], Values]
-    Predictor: TypeAlias = Callable[[Values], NDArray[np.float64]]
-
-_BLOCK_VALUES = 1 << 24
-_BLOCK_CELLS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,51 +115,60 @@ class Baseline(ABC):
 
     def translate(
         self,
-        query: AnnData | MuData,
+        adata: AnnData | MuData | str | Path,
         *,
         source: Kind,
         target: Kind,
         indices: ArrayLike | None = None,
+        features: Sequence[str] | None = None,
         layer: str | None = None,
         repool: bool = False,
-    ) -> AnnData:
+        out: str | Path | None = None,
+    ) -> AnnData | Path:
         """Predict the target profile of cells from their source counts.
 
         Parameters
         ----------
-        query
-            An AnnData of the source modality, or a MuData that holds it, with raw counts.
-            Features are matched by name, in any order.
+        adata
+            Cells to translate: an AnnData of the source modality, or a MuData that holds it,
+            with raw counts, or the path of such a file. Features are matched by name, in any
+            order.
         source
             What to translate from: ``"rna"``, ``"atac"`` or ``"protein"``.
         target
             What to translate to.
         indices
             Rows to translate; by default all.
+        features
+            Names of the target's features to return; by default all.
         layer
             Layer of the query that holds the counts, or ``"X"``; by default as in :meth:`fit`.
         repool
             Whether to map the query's peaks onto those of the training data by their overlap,
             as :func:`~scvi_xmodal.pp.repool_peaks` does, and say how many were covered.
+        out
+            Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time.
 
         Returns
         -------
         AnnData of shape (n_cells, n_features) with the query's ``obs`` and the training
-        features' ``var``. ``X`` is log1p expression at the training median library size (RNA,
-        with the shares of expression that follow from it, times that size, in
+        features' ``var``; with ``out`` its path. ``X`` is log1p expression at the training median
+        library size (RNA, with the shares of expression that follow from it, times that size, in
         ``layers["mean"]``), the probability that a peak is open (ATAC), or centred log-ratios
         (protein); ``uns["scvi_xmodal"]`` says where it comes from.
 
         Raises
         ------
         ValueError
-            If the baseline is not fitted, knows no such direction, or cannot read the query.
+            If the baseline is not fitted, knows no such direction or feature, or cannot read the
+            query or write to ``out``.
         """
-        check_arguments(locals(), mdata=None)
+        check_arguments(locals(), adata=None)
         fitted = self._check_direction(source, target)
-        modality = fitted.modalities[source]
+        modality, predicted = fitted.modalities[source], fitted.modalities[target]
+        columns = chosen_columns(predicted.spec, features)
         cells = read_query(
-            query,
+            open_backed(adata) if isinstance(adata, str | Path) else adata,
             modality.spec,
             modality=modality.name,
             layer=layer,
@@ -174,11 +179,6 @@ class Baseline(ABC):
         )
         if cells.pool is not None:
             cells.pool.warn()
-        values = _predict(fitted, cells, source, target)
-        layers = {"X": values}
-        if target == "rna":
-            library = fitted.modalities[target].statistics.median_library
-            layers["mean"] = expected_counts(values, library)
         record = translation_record(
             source=source,
             target=target,
@@ -188,7 +188,9 @@ class Baseline(ABC):
         )
         if cells.pool is not None:
             record["repool"] = cells.pool.report.record()
-        return translation(layers, obs=cells.obs, var=fitted.modalities[target].var, record=record)
+        encode, predict = fitted.encoders[source], fitted.predictors[source, target]
+        blocks = predicted_blocks(cells, encode, predict, predicted, columns)
+        return gathered(blocks, cells.obs, predicted.var.iloc[columns], record, out)
 
     def get_var_names(self) -> dict[str, NDArray[Any]]:
         """Return the feature names of each modality, by its key in the training data.
@@ -222,44 +224,12 @@ class Baseline(ABC):
     def _check_direction(self, source: Kind, target: Kind) -> Fitted:
         fitted = self._check_fitted()
         if (source, target) not in list(fitted.predictors):
+            known = ", ".join(f"{one} to {other}" for one, other in fitted.predictors)
             raise ValueError(
                 f"This {type(self).__name__} cannot translate from source={source!r} to "
-                f"target={target!r}; it was fitted on {list(fitted.modalities)}, and the two must "
-                "differ."
+                f"target={target!r}; fitted on {list(fitted.modalities)}, it knows {known}."
             )
         return fitted
 
     def _options(self) -> dict[str, Any]:
         return {own.name: getattr(self, own.name) for own in fields(self) if own.init}
-
-
-def expected_counts(values: Values, library: float) -> NDArray[np.float32]:
-    """Return counts of shape (n_cells, n_genes) that add up to a library size in every cell.
-
-    The exponential of a mean of logarithms is below the mean, so each cell is scaled up.
-    """
-    counts = np.expm1(np.maximum(values, 0))
-    sums = counts.sum(axis=1, keepdims=True, dtype=np.float64)
-    return (counts * (library / np.maximum(sums, 1e-12))).astype(np.float32)
-
-
-def _predict(fitted: Fitted, cells: Query, source: Kind, target: Kind) -> NDArray[np.float32]:
-    """Predict block by block, so that little but the output is dense."""
-    modality = fitted.modalities[target]
-    n_features = modality.spec.n_features
-    # a block's distances to the training cells must fit as well as its output
-    widest = max(n_features, modality.statistics.n_cells)
-    size = min(max(_BLOCK_VALUES // widest, 1), _BLOCK_CELLS)
-    encode, predict = fitted.encoders[source], fitted.predictors[source, target]
-    values = np.empty((cells.n_obs, n_features), dtype=np.float32)
-    for number, block in enumerate(cells.reader.blocks(size=size)):
-        rows = slice(number * size, number * size + block.shape[0])
-        values[rows] = _to_valid_range(predict(encode(block)), target)
-    return values
-
-
-def _to_valid_range(values: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
-    """Clip probabilities to [0, 1] and log1p expression to 0 and above."""
-    if kind == "protein":
-        return values
-    return np.clip(values, 0.0, 1.0 if kind == "atac" else None)

@@ -10,8 +10,8 @@ from scvi_xmodal.baselines._linear import fit_linear
 from scvi_xmodal.baselines._profiles import depths
 
 if TYPE_CHECKING:
-    from scvi_xmodal.baselines._base import Encoder
     from scvi_xmodal.baselines._linear import Linear
+    from scvi_xmodal.baselines._prediction import Encoder
     from scvi_xmodal.baselines._profiles import Values
     from scvi_xmodal.baselines._training import Training
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal._constants import Kind
-    from scvi_xmodal.baselines._base import Encoder, Predictor
+    from scvi_xmodal.baselines._prediction import Encoder, Predictor
     from scvi_xmodal.baselines._profiles import Values
     from scvi_xmodal.baselines._training import Training
 

@@ -15,7 +15,7 @@ from scvi_xmodal.baselines._base import Baseline
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scvi_xmodal.baselines._base import Encoder
+    from scvi_xmodal.baselines._prediction import Encoder
     from scvi_xmodal.baselines._profiles import Values
     from scvi_xmodal.baselines._training import Training
 

@@ -13,7 +13,7 @@ from scvi_xmodal.baselines._profiles import feature_means
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scvi_xmodal.baselines._base import Encoder
+    from scvi_xmodal.baselines._prediction import Encoder
     from scvi_xmodal.baselines._profiles import Values
     from scvi_xmodal.baselines._training import Training
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from scvi_xmodal.baselines._base import Encoder
     from scvi_xmodal.baselines._linear import Linear
+    from scvi_xmodal.baselines._prediction import Encoder
     from scvi_xmodal.baselines._profiles import Values
     from scvi_xmodal.baselines._training import Training
 

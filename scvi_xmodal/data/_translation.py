@@ -5,16 +5,20 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 import scvi_xmodal
+from scvi_xmodal._arguments import shown
 from scvi_xmodal._constants import UNS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
+
+    from scvi_xmodal.module import ModalitySpec
 
 
 def translation(
@@ -66,3 +70,36 @@ def translation_record(
         # h5ad cannot hold None
         "options": {key: "None" if value is None else value for key, value in options.items()},
     }
+
+
+def stacked(
+    blocks: Iterator[dict[str, NDArray[np.float32]]], n_rows: int
+) -> dict[str, NDArray[np.float32]]:
+    """Stack blocks of rows into arrays made once, so that no row is held twice."""
+    whole: dict[str, NDArray[np.float32]] = {}
+    start = 0
+    for block in blocks:
+        for name, values in block.items():
+            if name not in whole:
+                whole[name] = np.empty((n_rows, *values.shape[1:]), dtype=values.dtype)
+            whole[name][start : start + len(values)] = values
+        start += len(values)
+    return whole
+
+
+def chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:
+    """Return the columns of the features that were asked for by name, in that order."""
+    if features is None:
+        return np.arange(spec.n_features)
+    names = [features] if isinstance(features, str) else list(features)
+    twice = {shown(name) for name in names if not isinstance(name, str) or names.count(name) > 1}
+    if twice:
+        raise ValueError(f"features must be names, each once; got {sorted(twice)[:3]}.")
+    columns = pd.Index(spec.feature_names).get_indexer(pd.Index(names, dtype=object))
+    if (columns < 0).any():
+        unknown = [name for name, column in zip(names, columns, strict=True) if column < 0]
+        raise ValueError(
+            f"{len(unknown)} of the features asked for are not among the model's {spec.key!r} "
+            f"features, such as {unknown[:3]}."
+        )
+    return columns

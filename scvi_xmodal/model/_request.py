@@ -7,22 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from lightning.pytorch.utilities import move_data_to_device
 from tqdm import tqdm
 
-from scvi_xmodal._arguments import shown
 from scvi_xmodal._callers import level_of_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    import pandas as pd
     import torch
     from numpy.typing import NDArray
 
     from scvi_xmodal.data import Query
     from scvi_xmodal.model._intervals import Interval
-    from scvi_xmodal.module import ModalitySpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,38 +58,6 @@ def to_device(rows: Any, device: torch.device) -> Any:
         columns=rows.columns.to(device),
         offsets=rows.offsets.to(device),
     )
-
-
-def stacked(
-    blocks: Iterator[dict[str, NDArray[np.float32]]], n_rows: int
-) -> dict[str, NDArray[np.float32]]:
-    """Stack blocks of rows into arrays made once, so that no row is held twice."""
-    whole: dict[str, NDArray[np.float32]] = {}
-    start = 0
-    for block in blocks:
-        for name, values in block.items():
-            if name not in whole:
-                whole[name] = np.empty((n_rows, *values.shape[1:]), dtype=values.dtype)
-            whole[name][start : start + len(values)] = values
-        start += len(values)
-    return whole
-
-
-def chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArray[np.int64]:
-    if features is None:
-        return np.arange(spec.n_features)
-    names = [features] if isinstance(features, str) else list(features)
-    twice = {shown(name) for name in names if not isinstance(name, str) or names.count(name) > 1}
-    if twice:
-        raise ValueError(f"features must be names, each once; got {sorted(twice)[:3]}.")
-    columns = pd.Index(spec.feature_names).get_indexer(pd.Index(names, dtype=object))
-    if (columns < 0).any():
-        unknown = [name for name, column in zip(names, columns, strict=True) if column < 0]
-        raise ValueError(
-            f"{len(unknown)} of the features asked for are not among the model's {spec.key!r} "
-            f"features, such as {unknown[:3]}."
-        )
-    return columns
 
 
 def check_batch_size(batch_size: int | None) -> None:

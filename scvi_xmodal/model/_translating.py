@@ -15,14 +15,13 @@ from scvi_xmodal.data import (
     translation,
     translation_record,
 )
+from scvi_xmodal.data._translation import chosen_columns, stacked
 from scvi_xmodal.model._latents import LatentMixin
 from scvi_xmodal.model._request import (
     Request,
     check_batch_size,
-    chosen_columns,
     count_empty,
     given_totals,
-    stacked,
     to_device,
     warn_of_empty,
     with_depth,

@@ -437,7 +437,7 @@ BASELINES = [
         "not fitted",
     ),
     Case("Baseline.translate", "source", _ridge(source="gex"), "source='gex'"),
-    Case("Baseline.translate", "target", _ridge(target="rna"), "the two must differ"),
+    Case("Baseline.translate", "target", _ridge(target="rna"), "it knows rna to atac"),
     Case("Baseline.translate", "target_list", _ridge(target=["atac"]), "target"),
     Case("Baseline.translate", "layer", _ridge(layer="x"), "does not exist"),
     Case("Baseline.translate", "layer_3", _ridge(layer=3), "layer must be text"),

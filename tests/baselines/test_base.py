@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pickle
 
+import anndata
 import numpy as np
 import pytest
 from anndata import AnnData
 from mudata import MuData
 
 import scvi_xmodal as xm
-from scvi_xmodal.baselines import KNN, Baseline, DepthOnly, Mean, Ridge, _base
+from scvi_xmodal.baselines import KNN, Baseline, DepthOnly, Mean, Ridge, _prediction
 
 BASELINES = [Mean(), DepthOnly(), KNN(n_neighbors=4), Ridge(n_components=5)]
 DIRECTIONS = [(s, t) for s in ("rna", "atac", "protein") for t in ("rna", "atac", "protein")]
@@ -93,12 +94,45 @@ def test_one_cell_alone_and_any_query_give_the_same(baseline, mdata, train):
 def test_blocks_of_rows_do_not_show(baseline, mdata, train, monkeypatch):
     baseline.fit(mdata, indices=train)
     whole = baseline.translate(mdata, source="atac", target="rna")
-    monkeypatch.setattr(_base, "_BLOCK_CELLS", 9)
+    monkeypatch.setattr(_prediction, "_BLOCK_CELLS", 9)
     blocks = baseline.translate(mdata, source="atac", target="rna")
     np.testing.assert_allclose(blocks.X, whole.X, atol=1e-6)
-    monkeypatch.setattr(_base, "_BLOCK_VALUES", 1)
+    monkeypatch.setattr(_prediction, "_BLOCK_VALUES", 1)
     single = baseline.translate(mdata, source="atac", target="rna")
     np.testing.assert_allclose(single.X, whole.X, atol=1e-6)
+
+
+@each
+def test_a_file_in_and_a_file_out(baseline, mdata, train, tmp_path, monkeypatch):
+    monkeypatch.setattr(_prediction, "_BLOCK_CELLS", 9)
+    baseline.fit(mdata, indices=train)
+    mdata["atac"].write_h5ad(tmp_path / "atac.h5ad")
+    mdata.write(tmp_path / "all.h5mu")
+    for target in ("rna", "protein"):
+        direct = baseline.translate(adata=mdata["atac"], source="atac", target=target)
+        for query, ending in (("atac.h5ad", "h5ad"), ("all.h5mu", "zarr")):
+            out = tmp_path / f"{target}.{ending}"
+            done = baseline.translate(tmp_path / query, source="atac", target=target, out=out)
+            assert done == out
+            again = anndata.read_h5ad(out) if ending == "h5ad" else anndata.read_zarr(out)
+            for name in ("X", *direct.layers):
+                ours, theirs = (a.X if name == "X" else a.layers[name] for a in (again, direct))
+                np.testing.assert_array_equal(ours, theirs)
+            assert list(again.obs_names) == list(direct.obs_names)
+            assert again.uns["scvi_xmodal"]["model"] == type(baseline).__name__
+
+
+@each
+def test_only_the_features_asked_for(baseline, mdata, train):
+    baseline.fit(mdata, indices=train)
+    whole = baseline.translate(mdata, source="atac", target="rna")
+    names = ["rna7", "rna2"]
+    part = baseline.translate(mdata, source="atac", target="rna", features=names)
+    assert list(part.var_names) == names
+    np.testing.assert_array_equal(part.X, whole[:, names].X)
+    np.testing.assert_array_equal(part.layers["mean"], whole[:, names].layers["mean"])
+    with pytest.raises(ValueError, match=r"1 of the features .* such as \['Actb'\]"):
+        baseline.translate(mdata, source="atac", target="rna", features=["Actb"])
 
 
 @each
@@ -156,7 +190,7 @@ def test_users_mistakes_are_named(mdata, train):
     cases = [
         (mean, mdata, "gex", "atac", r"source='gex'.*\['rna', 'atac', 'protein'\]"),
         (two, mdata, "rna", "protein", r"target='protein'.*\['rna', 'atac'\]"),
-        (mean, mdata, "rna", "rna", "the two must differ"),
+        (mean, mdata, "rna", "rna", "it knows rna to atac, "),
         (mean, mdata["atac"], "rna", "atac", "holds 'atac' features, but source='rna'"),
         (mean, mdata["rna"][:, 1:], "rna", "atac", "lack 1 of the model's 24 'rna' features"),
         (mean, mdata["rna"][:0], "rna", "atac", "no cells"),
