@@ -322,6 +322,7 @@ def _wrong(folder, tmp_path):
         (["translate", model, query, "--to", "rna", "-o", query], "--out '"),
         (["evaluate", model, query], "feature_types"),
         (["evaluate", model, data, "--labels-key", "kind"], "'kind'"),
+        (["evaluate", model, data, "-o", tmp_path / "a" / "x.csv"], "no folder"),
         (["info", tmp_path / "none"], "holds no model"),
     ]
 
@@ -336,6 +337,89 @@ def test_a_mistake_is_one_line_and_makes_nothing(folder, tmp_path):
         assert message in last, (arguments, last)
         assert done.stdout == ""
         assert sorted(tmp_path.iterdir()) == before, arguments
+
+
+@pytest.fixture(scope="module")
+def perturbation(folder):
+    """Return a model of a perturbation, and a file of its control cells."""
+    rna = anndata.read_zarr(folder / "rna.zarr")
+    rna.obs["condition"] = np.where(np.arange(rna.n_obs) % 2, "control", "stimulated")
+    names = {"control": "control", "perturbed": "stimulated", "labels_key": "cell_type"}
+    xm.model.Butterfly.setup_anndata(rna, "condition", **names)
+    model = xm.model.Butterfly(rna, n_latent=4)
+    model.train(1, pretrain_epochs=0, enable_progress_bar=False)
+    model.save(folder / "perturbation")
+    rna[rna.obs["condition"] == "control"].write_h5ad(folder / "control.h5ad")
+    return folder / "perturbation", folder / "control.h5ad"
+
+
+def _refused_before_work(monkeypatch, *arguments):
+    """Return the message of a command that translates, fits and selects nothing."""
+
+    def work(*_, **__):
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(xm.model.Butterfly, "translate", work)
+    monkeypatch.setattr(xm.baselines.Ridge, "fit", work)
+    monkeypatch.setattr(xm.pp, "select_features", work)
+    done = _invoke(*arguments)
+    assert done.exit_code == 2, (done.output, done.exception)
+    return done.stderr.splitlines()[-1]
+
+
+def test_one_kind_is_not_joined_with_itself(folder, tmp_path, monkeypatch, perturbation):
+    out = ["-o", tmp_path / "x.h5mu"]
+    query = folder / "data.h5mu"
+    arguments = ("translate", folder / "model", query, "--from", "rna", "--to", "rna", *out)
+    said = _refused_before_work(monkeypatch, *arguments)
+    assert "--from 'rna' and --to 'rna' are both rna: write .h5ad" in said
+    said = _refused_before_work(monkeypatch, "translate", *perturbation, "--to", "perturbed", *out)
+    assert "--to 'perturbed' are both rna" in said
+
+
+def test_an_h5mu_needs_each_cell_once(folder, tmp_path, monkeypatch):
+    query = anndata.read_h5ad(folder / "atac.h5ad")
+    query.obs_names = ["twice", "twice", *query.obs_names[2:]]
+    query.write_h5ad(tmp_path / "twice.h5ad")
+    command = ("translate", folder / "model", tmp_path / "twice.h5ad", "--to", "rna", "-o")
+    done = _invoke(*command, tmp_path / "x.h5mu")
+    assert done.exit_code == 2
+    assert "'twice' appears twice" in done.stderr
+    assert _invoke(*command, tmp_path / "x.h5ad").exit_code == 0
+
+
+def test_labels_are_looked_for_before_the_work(folder, monkeypatch):
+    command = ("evaluate", folder / "model", folder / "data.h5mu", "--labels-key", "kind")
+    assert "--labels-key 'kind' is no column" in _refused_before_work(monkeypatch, *command)
+
+
+def test_a_response_to_a_perturbation_is_not_evaluated_here(monkeypatch, perturbation):
+    said = _refused_before_work(monkeypatch, "evaluate", *perturbation)
+    assert "xm.metrics.evaluate_perturbation" in said
+
+
+def test_babel_is_not_told_of_batches(folder, tmp_path, monkeypatch):
+    options = ("--model", "babel", "--batch-key", "batch", "-o", tmp_path / "m")
+    said = _refused_before_work(monkeypatch, "train", folder / "data.h5mu", *options)
+    assert "Babel knows no batches: leave --batch-key out" in said
+
+
+def test_babels_protein_head_is_asked_for_by_name(folder, tmp_path):
+    cite = xm.datasets.synthetic(n_cells=60, n_genes=25, n_peaks=40, n_proteins=5)
+    cite.mod["rna"].var_names = anndata.read_zarr(folder / "rna.zarr").var_names
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    xm.model.Babel.setup_mudata(mdata)
+    model = xm.model.Babel(mdata)
+    model.train(1, enable_progress_bar=False)
+    model.train_protein_head(cite, plan_kwargs={"max_epochs": 1})
+    model.save(tmp_path / "babel")
+    command = ("translate", tmp_path / "babel", folder / "atac.h5ad", "--to", "protein", "-o")
+    done = _invoke(*command, tmp_path / "p.h5ad")
+    assert done.exit_code == 2
+    assert "--from, one of ['rna', 'atac']" in done.stderr
+    done = _invoke(*command, tmp_path / "p.h5mu", "--from", "atac")
+    assert done.exit_code == 0, done.output
+    assert set(xm.datasets.read(tmp_path / "p.h5mu").mod) == {"atac", "protein"}
 
 
 def test_a_model_that_was_cut_short_is_named(folder, tmp_path):

@@ -106,6 +106,18 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
+def check_parent(out: Path) -> None:
+    """Raise, before any work, unless a file's folder is there.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}.")
+
+
 def say(text: str) -> None:
     """Tell how it goes, on standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -59,8 +59,11 @@ def evaluate_file(
 
     with quiet():
         model: Any = load_model(model_dir)
+        _refuse_conditions(model)
         mdata = _model_features(model, paired(xm.datasets.read(data)), layer)
         train, test = _rows(mdata, read_cells(model_dir), str(data))
+        if labels_key is not None:
+            _check_labels(mdata, test, labels_key)
         layers = _layers(model)
         rivals = _fitted(mdata, train, layers) if baselines and train.size else []
         tables = {}
@@ -76,6 +79,26 @@ def evaluate_file(
                 layer=layers[target],
             )
     return pd.concat(tables, names=["direction"])
+
+
+def _refuse_conditions(model: Any) -> None:
+    """Raise if the model answers to a perturbation: no cell was measured in both conditions."""
+    if model.registry_.get("setup_method_name") == "setup_anndata":
+        raise ValueError(
+            f"This {type(model).__name__} predicts the response to a perturbation, of which no "
+            "cells are paired: score it in Python, xm.metrics.evaluate_perturbation."
+        )
+
+
+def _check_labels(mdata: MuData, test: NDArray[np.int64], labels_key: str) -> None:
+    """Raise, before any work, unless one end of each direction has labels."""
+    lacking = [key for key, adata in mdata.mod.items() if labels_key not in adata.obs]
+    if len(lacking) > 1:
+        columns = {key: list(mdata[key].obs.columns) for key in lacking}
+        raise ValueError(f"labels_key={labels_key!r} is no column of obs; there are {columns}.")
+    for key, adata in mdata.mod.items():
+        if key not in lacking and adata.obs[labels_key].iloc[test].isna().all():
+            raise ValueError(f"labels_key={labels_key!r}: not one cell to score has a label.")
 
 
 def _rows(

@@ -82,7 +82,7 @@ def train_model(
     model_class = find_model(model)
     if hold_out not in (known := (*get_args(By), "none")):
         raise ValueError(f"hold_out={hold_out!r}; known are {list(known)}.")
-    _check_options(model_class, {**(model_kwargs or {}), **(train_kwargs or {})})
+    _check_options(model_class, {**(model_kwargs or {}), **(train_kwargs or {}), **(keys or {})})
     if out.exists() and not overwrite:
         raise ValueError(f"{str(out)!r} already exists. Choose another, or pass --overwrite.")
     check_writable(out)
@@ -114,7 +114,9 @@ def train_model(
 
 
 def _check_options(model_class: type[Any], given: Mapping[str, Any]) -> None:
-    """Raise if a model knows no presets, or has no pretraining."""
+    """Raise if a model knows no presets or batches, or has no pretraining."""
+    if given.get("batch_key") is not None and not model_class._knows_batches:
+        raise ValueError(f"{model_class.__name__} knows no batches: leave --batch-key out.")
     known = {*signature(model_class).parameters, *signature(model_class.train).parameters}
     for name in ("preset", "pretrain_epochs"):
         if name in given and name not in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scvi_xmodal._commands._common import load_model, quiet
+from scvi_xmodal._commands._common import check_parent, load_model, quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,9 @@ def translate_file(
     with quiet():
         model: Any = load_model(model_dir)
         source = source or _other(model, target)
+        kinds = _kind(model, source, "source"), _kind(model, target, "target")
+        if out.suffix == ".h5mu":
+            _check_joined(out, source, target, kinds)
         cells = xm.datasets.read(query)
         options |= {"source": source, "target": target, "enable_progress_bar": progress}
         if out.suffix == ".h5mu":
@@ -78,14 +81,16 @@ def _write_joined(
     from scvi_xmodal._aside import written_aside
     from scvi_xmodal._layers import chosen_layer
 
-    if out.exists():
-        raise ValueError(f"out={str(out)!r} already exists. Choose another path.")
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}.")
-    spec = model.specs.get(options["source"])
-    translated = model.translate(cells, **options)  # which also says if there is no such source
+    spec = model.specs[options["source"]]
     modality, setup_layer = model._location(options["source"])
     measured = xm.data.pick_modality(cells, spec, modality=modality)
+    if not measured.obs_names.is_unique:
+        twice = measured.obs_names[measured.obs_names.duplicated()][0]
+        raise ValueError(
+            f"Cell {twice!r} appears twice in the query: an .h5mu joins cells by name. Make the "
+            "names unique, or write .h5ad or .zarr."
+        )
+    translated = model.translate(cells, **options)
     measured = measured.to_memory() if measured.isbacked else measured
     layer = chosen_layer(measured, options.get("layer"), setup_layer)
     joint = xm.tl.integrate(
@@ -97,10 +102,25 @@ def _write_joined(
     return translated.shape
 
 
+def _check_joined(out: Path, source: str, target: str, kinds: tuple[str, str]) -> None:
+    """Raise, before any work, unless a modality and its translation can go into this file."""
+    if kinds[0] == kinds[1]:
+        raise ValueError(
+            f"out={str(out)!r} would join what was measured and its translation, but "
+            f"source={source!r} and target={target!r} are both {kinds[0]}: write .h5ad or .zarr."
+        )
+    if out.exists():
+        raise ValueError(f"out={str(out)!r} already exists. Choose another path.")
+    check_parent(out)
+
+
+def _kind(model: Any, key: str, argument: str) -> str:
+    return model._check_key(key, argument).kind
+
+
 def _other(model: Any, target: str) -> str:
+    _kind(model, target, "target")
     others = [key for key in model.specs if key != target]
-    if target not in model.specs:
-        raise ValueError(f"--to {target!r} is unknown; the model has {list(model.specs)}.")
     if len(others) != 1:
         raise ValueError(f"Say what to translate from: --from, one of {others}.")
     return others[0]

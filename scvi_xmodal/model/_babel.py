@@ -89,6 +89,7 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
 
     _module_cls = BabelAE
     _predicts_depth = False
+    _knows_batches = False
 
     def __init__(
         self,

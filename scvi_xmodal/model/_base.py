@@ -47,6 +47,8 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
 
     _predicts_depth = True
     """Whether ``translate`` knows ``depth="predicted"``."""
+    _knows_batches = True
+    """Whether ``setup_mudata`` takes a ``batch_key``."""
     _pairings: tuple[str, ...] = ("measured", "unpaired")
 
     def __init__(self, adata: MuData | None = None, registry: dict[str, Any] | None = None):
