@@ -7,18 +7,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scvi_xmodal._arguments import MODEL, check_arguments
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import Query, RowReader, TranslationWriter, translation
 from scvi_xmodal.model._request import given_totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scvi_xmodal.module import ModalitySpec
+
 _VALUES_AT_A_TIME = 1 << 22
+
+
+def check_models(models: Sequence[Any]) -> None:
+    """Raise unless all are models, which baselines are not."""
+    for number, model in enumerate(models):
+        name = f"models[{number}]"
+        check_arguments({name: model}, **{name: MODEL})
+
+
+def spec_of(models: Sequence[Any], number: int, key: str, argument: str) -> ModalitySpec:
+    """Return a modality as one of the models knows it; a target may be a protein head's.
+
+    Raises
+    ------
+    ValueError
+        If it does not know it.
+    """
+    try:
+        return models[number]._check_key(key, argument)
+    except ValueError as error:
+        raise ValueError(f"models[{number}]: {error}") from error
 
 
 def query_blocks(query: Query, n_features: int) -> Iterator[tuple[slice, Query]]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scvi_xmodal._arguments import LIST, check_arguments
 from scvi_xmodal.data import Query, RowReader
-from scvi_xmodal.tl._blocks import gathered, of_rows, query_blocks
+from scvi_xmodal.tl._blocks import check_models, gathered, of_rows, query_blocks, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -161,22 +161,19 @@ Step = tuple[Any, str, str]
 
 def _checked_steps(models: Sequence[Any], path: Sequence[str]) -> list[Step]:
     path, models = list(path), list(models)
-    for model in models:
-        check_arguments({"model": model})
+    check_models(models)
     if len(path) != len(models) + 1 or not models:
         raise ValueError(
             f"A path of {len(path)} modalities needs {max(len(path) - 1, 1)} models, got "
             f"{len(models)}: one for each step."
         )
     steps = list(zip(models, path, path[1:], strict=False))
-    for number, (model, source, target) in enumerate(steps):
-        for key in (source, target):
-            if key not in model.specs:
-                raise ValueError(
-                    f"Model {number} of the chain has no {key!r}; it has {list(model.specs)}."
-                )
-    for (before, _, middle), (after, _, _) in zip(steps, steps[1:], strict=False):
-        if before.specs[middle].kind != "rna" or after.specs[middle].kind != "rna":
+    specs = [
+        (spec_of(models, number, source, "source"), spec_of(models, number, target, "target"))
+        for number, (_, source, target) in enumerate(steps)
+    ]
+    for middle, (_, before), (after, _) in zip(path[1:], specs, specs[1:], strict=False):
+        if before.kind != "rna" or after.kind != "rna":
             raise ValueError(
                 f"{middle!r} stands in the middle of the path but is no RNA: only expected counts "
                 "of genes can be handed on."
@@ -192,7 +189,7 @@ def _blocks(
     options: dict[str, Any],
 ) -> Iterator[AnnData]:
     """Yield the translation of some rows at a time."""
-    widest = max(model.specs[target].n_features for model, _, target in steps)
+    widest = max(model._check_key(target, "target").n_features for model, _, target in steps)
     for rows, part in query_blocks(first, widest):
         last = of_rows(options, rows, first.n_obs)
         for number, (model, source, target) in enumerate(steps):

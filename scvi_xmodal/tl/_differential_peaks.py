@@ -41,7 +41,8 @@ def differential_peaks(
     Parameters
     ----------
     prediction
-        Translated accessibility; not changed. Peaks need coordinates in ``var`` or their names.
+        Translated accessibility, or measured peaks as open (1) or not (0); not changed. Peaks
+        need coordinates in ``var`` or their names.
     groupby
         Column of ``obs``, such as cell types or clusters.
     method
@@ -67,8 +68,8 @@ def differential_peaks(
     Raises
     ------
     ValueError
-        If there are not two groups, a peak has no coordinates, or the prediction is of RNA or
-        proteins.
+        If there are not two groups, a peak has no coordinates, values are raw counts, or the
+        prediction is of RNA or proteins.
 
     Notes
     -----

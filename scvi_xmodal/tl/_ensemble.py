@@ -8,7 +8,7 @@ import numpy as np
 
 from scvi_xmodal._arguments import LIST, TEXT, check_arguments
 from scvi_xmodal.data import translation
-from scvi_xmodal.tl._blocks import gathered, matrices, of_rows, query_blocks
+from scvi_xmodal.tl._blocks import check_models, gathered, matrices, of_rows, query_blocks, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,8 @@ def translate_ensemble(
             'call its translate(). layers["std"] says how far the models disagree.'
         )
     cells = models[0]._query(query, source, layer, indices, repool=repool)
-    widest = max(models[0].specs[key].n_features for key in (source, target))
+    ends = models[0].specs[source], models[0]._check_key(target, "target")
+    widest = max(spec.n_features for spec in ends)
     blocks = (
         _mean(
             [
@@ -136,17 +137,11 @@ def _check_models(models: list[Any], source: str, target: str) -> None:
             f"An ensemble needs at least {_FEWEST} models, got {len(models)}: train some from "
             "different seeds, or call the one model's translate()."
         )
-    for number, model in enumerate(models):
-        check_arguments({"model": model})
-        for argument, key in (("source", source), ("target", target)):
-            if key not in model.specs:
-                raise ValueError(
-                    f"{argument}={key!r} is unknown to model {number}, which has "
-                    f"{list(model.specs)}."
-                )
-    for number, model in enumerate(models):
-        for key in (source, target):
-            own, first = (list(m.specs[key].feature_names) for m in (model, models[0]))
+    check_models(models)
+    for argument, key in (("source", source), ("target", target)):
+        specs = [spec_of(models, number, key, argument) for number in range(len(models))]
+        for number, spec in enumerate(specs):
+            own, first = list(spec.feature_names), list(specs[0].feature_names)
             if own != first:
                 pairs = [pair for pair in zip(own, first, strict=False) if pair[0] != pair[1]]
                 one, other = pairs[0] if pairs else (own[-1], first[-1])
@@ -155,7 +150,7 @@ def _check_models(models: list[Any], source: str, target: str) -> None:
                     f"than model 0 ({len(first)}, there {other!r}): train all on the same "
                     "features in the same order."
                 )
-            if not np.array_equal(model.specs[key].order, models[0].specs[key].order):
+            if not np.array_equal(spec.order, specs[0].order):
                 raise ValueError(
                     f"Model {number} has the {key!r} features on other chromosomes than model 0: "
                     "set all up with the same var['chrom']."

@@ -50,7 +50,7 @@ CASES = [
         "translate_ensemble",
         "other_modalities",
         _mean(models=lambda w: [w.model, w.protein_model]),
-        "target='atac' is unknown to model 1, which has",
+        r"models\[1\]: target='atac' is unknown; the model has",
     ),
     Case(
         "translate_ensemble",
@@ -65,7 +65,10 @@ CASES = [
         "not trained yet: call train",
     ),
     Case(
-        "translate_ensemble", "source", _mean(source="gex"), "source='gex' is unknown to model 0"
+        "translate_ensemble",
+        "source",
+        _mean(source="gex"),
+        r"models\[0\]: source='gex' is unknown",
     ),
     Case("translate_ensemble", "target", _mean(target=None), "target must be text, got None"),
     Case("translate_ensemble", "several", _mean(source=("rna", "atac")), "source must be text"),

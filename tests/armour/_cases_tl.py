@@ -424,7 +424,12 @@ CHAIN = [
     ),
     Case("translate_chain", "no_models", _chain(models=lambda w: []), "got 0"),
     Case("translate_chain", "strangers", _chain(models=lambda w: ["a", "b"]), "model"),
-    Case("translate_chain", "modality", _chain(path=["gex", "rna", "protein"]), "has no 'gex'"),
+    Case(
+        "translate_chain",
+        "modality",
+        _chain(path=["gex", "rna", "protein"]),
+        "source='gex' is unknown",
+    ),
     Case(
         "translate_chain",
         "middle",

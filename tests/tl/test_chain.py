@@ -86,6 +86,27 @@ def test_genes_that_the_first_model_lacks_are_told(mdata, models):
     assert out.shape == (60, 30)
 
 
+def test_babels_protein_head_is_the_last_step(mdata):
+    xm.model.Babel.setup_mudata(mdata, modalities={"rna_layer": "rna", "atac_layer": "atac"})
+    babel = xm.model.Babel(mdata)
+    babel.train(1, enable_progress_bar=False)
+    with pytest.raises(ValueError, match=r"models\[1\]: .*train_protein_head\(cite_mdata\) first"):
+        translate_chain([babel, babel], mdata["atac"], PATH)
+    babel.train_protein_head(mdata, plan_kwargs={"max_epochs": 1})
+    out = translate_chain([babel, babel], mdata["atac"], PATH)
+    rna = babel.translate(mdata["atac"], source="atac", target="rna")
+    rna.X = rna.layers["mean"]
+    reader = RowReader(np.asarray(rna.X)[:, babel.specs["rna"].order], n_features=20)
+    step = babel.translate(Query(reader, rna.obs), source="rna", target="protein")
+    np.testing.assert_allclose(out.X, step.X, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="'protein' stands in the middle"):
+        translate_chain([babel, _model(mdata, "protein")], mdata, ["rna", "protein", "rna"])
+    both = xm.tl.translate_ensemble([babel, babel], mdata["atac"], source="atac", target="protein")
+    np.testing.assert_allclose(
+        both.X, babel.translate(mdata["atac"], source="atac", target="protein").X, rtol=1e-5
+    )
+
+
 class TestRefused:
     def test_fewer_than_half_of_the_genes(self, mdata, models):
         few = _model(_with_genes(mdata, np.arange(8)), "protein")
@@ -99,13 +120,18 @@ class TestRefused:
         ("path", "message"),
         [
             (["atac", "protein"], "path of 2 modalities needs 1 models, got 2"),
-            (["protein", "rna", "atac"], "Model 0 of the chain has no 'protein'"),
-            (["rna", "atac", "protein"], "Model 1 of the chain has no 'atac'"),
+            (["protein", "rna", "atac"], r"models\[0\]: source='protein' is unknown"),
+            (["rna", "atac", "protein"], r"models\[1\]: source='atac' is unknown"),
         ],
     )
     def test_paths_that_do_not_fit(self, mdata, models, path, message):
         with pytest.raises(ValueError, match=message):
             translate_chain(models, mdata, path)
+
+    def test_baselines(self, mdata, models):
+        ridge = xm.baselines.Ridge(n_components=3)
+        with pytest.raises(ValueError, match=r"models\[1\] must be a model of .*got Ridge"):
+            translate_chain([models[0], ridge], mdata["atac"], PATH)
 
     def test_other_than_rna_in_the_middle(self, mdata, models):
         with pytest.raises(ValueError, match="'atac' stands in the middle"):

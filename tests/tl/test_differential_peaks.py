@@ -45,6 +45,16 @@ def test_bed_files_are_read_back(atac, tmp_path):
     assert all(len(path.read_text().splitlines()) == 1 for path in again.values())
 
 
+def test_measured_peaks_are_open_or_not_and_no_counts(atac):
+    del atac.uns["scvi_xmodal"]
+    counts = atac.copy()
+    counts.X = np.random.default_rng(0).poisson(5 * atac.X)
+    with pytest.raises(ValueError, match=r"whole numbers up to .*data\.X > 0"):
+        differential_peaks(counts, "cell_type")
+    counts.X = (counts.X > 0).astype("float32")
+    assert set(differential_peaks(counts, "cell_type")["group"]) == {"B", "T", "NK"}
+
+
 def test_users_mistakes_are_named(atac, tmp_path):
     with pytest.raises(ValueError, match=r"lacks the columns \['chrom', 'start', 'end'\]"):
         write_bed(pd.DataFrame({"group": ["B"], "peak": ["p"]}), tmp_path)

@@ -103,8 +103,8 @@ def test_models_must_know_the_same_features(mdata, models):
     [
         ({"models": lambda m: m[:1]}, "at least 2 models, got 1"),
         ({"models": lambda m: m[0]}, "models must be a list"),
-        ({"models": lambda m: ["a", "b"]}, "model must be a model"),
-        ({"source": "gex"}, "source='gex' is unknown to model 0"),
+        ({"models": lambda m: ["a", "b"]}, r"models\[0\] must be a model"),
+        ({"source": "gex"}, r"models\[0\]: source='gex' is unknown"),
         ({"source": ("rna", "atac")}, "source must be text"),
         ({"target": "protein"}, "target='protein' is unknown"),
         ({"quantiles": (0.1, 0.9)}, "quantiles=\\(0.1, 0.9\\)"),

@@ -77,11 +77,24 @@ def test_unlabelled_cells_odd_labels_and_small_groups(rna):
 
 
 def test_one_gene_and_constant_values():
-    adata = AnnData(np.ones((6, 1), dtype=np.float32))
+    adata = AnnData(np.full((6, 1), 0.5, dtype=np.float32))
     adata.obs["group"] = ["a", "b"] * 3
     assert len(marker_genes(adata, "group", alpha=1)) == 0
     adata.X[::2] = 2
     assert marker_genes(adata, "group", alpha=1)["group"].tolist() == ["a"]
+
+
+def test_raw_counts_are_refused(measured):
+    with pytest.raises(ValueError, match=r"whole numbers up to .*scanpy\.pp\.log1p"):
+        marker_genes(measured, "cell_type")
+    with pytest.raises(ValueError, match=r"whole numbers.*pp\.clr\(data\.X\)"):
+        marker_proteins(measured, "cell_type")
+    whole = measured.copy()
+    whole.X = whole.X.toarray().astype(np.int64)
+    with pytest.raises(ValueError, match="whole numbers"):
+        marker_genes(whole, "cell_type")
+    measured.X = measured.X.log1p()
+    assert set(marker_genes(measured, "cell_type")["group"]) == {"B", "T", "NK"}
 
 
 def test_nothing_is_written_into_the_prediction(rna):
