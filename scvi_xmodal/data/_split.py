@@ -64,6 +64,30 @@ class Split:
         )
 
 
+def chosen_train_size(train_size: float | None, validation_size: float | None) -> float | None:
+    """Return the share of training cells, ``None`` for scvi-tools' own .9.
+
+    Examples
+    --------
+    >>> from scvi_xmodal.data._split import chosen_train_size
+    >>> chosen_train_size(None, 0.25), chosen_train_size(None, 0.05), chosen_train_size(0.5, 0.1)
+    (0.75, None, 0.5)
+
+    Raises
+    ------
+    ValueError
+        If there are more cells to train and validate than there are.
+    """
+    if train_size is None:
+        return 1 - validation_size if (validation_size or 0) > 0.1 else None
+    if train_size + (validation_size or 0) > 1:
+        raise ValueError(
+            f"train_size + validation_size must be at most 1, got {train_size} + "
+            f"{validation_size}."
+        )
+    return train_size
+
+
 def _as_rows(rows: ArrayLike, *, name: str) -> NDArray[np.int64]:
     array = np.asarray(rows)
     if array.size == 0:

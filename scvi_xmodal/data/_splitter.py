@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,15 @@ from scvi import settings
 from scvi.dataloaders import DataSplitter
 from torch.utils.data import DataLoader
 
-from scvi_xmodal._arguments import COUNT, FLAG, LIST, check_keywords
+from scvi_xmodal._arguments import (
+    COUNT,
+    FLAG,
+    LIST,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Rule,
+    check_keywords,
+)
 from scvi_xmodal.data._chunks import ChunkedPairs
 from scvi_xmodal.data._dataset import PairedDataset, paired_loader
 from scvi_xmodal.data._pairs import Pairs
@@ -47,9 +54,10 @@ class PairedDataSplitter(DataSplitter):
     batch_size
         Cells in a minibatch.
     **kwargs
-        ``train_size``, ``validation_size``, ``shuffle_set_split``, ``external_indexing``,
-        ``pin_memory`` and the data loader's keywords, as in
-        :class:`scvi.dataloaders.DataSplitter`.
+        ``train_size``, ``validation_size``, ``shuffle_set_split``, ``external_indexing`` and
+        ``pin_memory``, as in :class:`scvi.dataloaders.DataSplitter`; ``num_workers``,
+        ``persistent_workers``, ``prefetch_factor``, ``timeout``, ``worker_init_fn`` and
+        ``multiprocessing_context``, as in :class:`torch.utils.data.DataLoader`.
     """
 
     def __init__(
@@ -126,30 +134,42 @@ class PairedDataSplitter(DataSplitter):
         )
 
 
-_LOADER_RULES = {
-    **dict.fromkeys(["shuffle_set_split", "pin_memory", "persistent_workers"], FLAG),
-    "num_workers": COUNT,
+_LOADER_RULES: dict[str, Rule | None] = {
+    **dict.fromkeys(["shuffle_set_split", "pin_memory", "drop_last"], FLAG),
     "external_indexing": LIST.or_none(),
+    "num_workers": COUNT,
+}
+_WORKER_RULES: dict[str, Rule | None] = {
+    "persistent_workers": FLAG,
+    "prefetch_factor": POSITIVE.or_none(),
+    "timeout": NOT_NEGATIVE,
+    **dict.fromkeys(["worker_init_fn", "multiprocessing_context"]),  # torch's to check
 }
 
 
 def check_loader_kwargs(kwargs: Mapping[str, object]) -> None:
-    """Raise before anything is read at a keyword that neither splitter nor loader knows.
+    """Raise before anything is read at a keyword that splitter and loader do not follow.
 
     Raises
     ------
     ValueError
-        If a keyword is unknown, or its value no such thing.
+        If a keyword is unknown, its value no such thing, or it is of workers and there are none.
     """
-    own = ("split", "pairs", "validation_pairs", "batch", "batch_size", "train_size")
-    known = {*signature(DataSplitter).parameters, *signature(DataLoader).parameters}
-    known -= {"self", "adata_manager", "kwargs", "dataset", "validation_size", *own}
+    rules = {**_LOADER_RULES, **_WORKER_RULES}
     for name in kwargs:
-        if name not in known:
+        if name not in rules:
             raise ValueError(
-                f"datasplitter_kwargs has an unknown key {name!r}; known are {sorted(known)}."
+                f"datasplitter_kwargs has an unknown key {name!r}; known are {sorted(rules)}."
             )
-    check_keywords("datasplitter_kwargs", kwargs, _LOADER_RULES)
+    check_keywords(
+        "datasplitter_kwargs", kwargs, {name: own for name, own in rules.items() if own}
+    )
+    for name in _WORKER_RULES:
+        if kwargs.get(name) and not kwargs.get("num_workers"):
+            raise ValueError(
+                f"datasplitter_kwargs[{name!r}]={kwargs[name]!r} is of the processes that load "
+                "data, of which there are none: add 'num_workers', a number above 0."
+            )
 
 
 def external_indexing(split: Split, n_obs: int) -> list[np.ndarray]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scvi_xmodal._arguments import TEXT, WHOLE, check_arguments
 from scvi_xmodal.data import ReaderBlocks
 from scvi_xmodal.model._base import CrossModalModel
+from scvi_xmodal.model._presets import BABEL_PLAN, BABEL_WITHOUT_EFFECT
 from scvi_xmodal.model._protein import PROTEIN, ProteinHeadMixin
 from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.model._training import TrainingMixin
@@ -19,7 +20,7 @@ from scvi_xmodal.module import (
     feature_statistics,
     standard_scores,
 )
-from scvi_xmodal.train import Phase
+from scvi_xmodal.train import Phase, check_plan_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,16 +34,6 @@ if TYPE_CHECKING:
 
     from scvi_xmodal.data import Pairs, RowReader, Split
 
-_PLAN = {
-    "lr": 0.01,
-    "weight_decay": 0.0,
-    "n_epochs_kl_warmup": None,
-    "max_grad_norm": 5.0,
-    "reduce_lr_on_plateau": True,
-    "lr_factor": 0.1,
-    "lr_patience": 10,
-    "lr_min": 1e-6,
-}
 _PATIENCE = 25
 
 
@@ -158,7 +149,8 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
         validation_pairs
             Likewise of validation cells.
         train_size, validation_size
-            Shares of the cells when no split is given; by default .9 and the rest.
+            Shares of the cells when no split is given; by default .9, or less where
+            ``validation_size`` leaves less, and the rest.
         batch_size
             Cells in a minibatch. By default 512, the paper's, of at least 5,120 training cells;
             of fewer the power of two, down to 64, that leaves 10 minibatches an epoch.
@@ -208,7 +200,10 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
         super()._run_phases(*args, **kwargs)
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {**_PLAN, **(given or {})}
+        return {**BABEL_PLAN, **(given or {})}
+
+    def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
+        check_plan_kwargs(given, defaults=BABEL_PLAN, without_effect=BABEL_WITHOUT_EFFECT)
 
     def _batch_size(self, given: int | None, n_cells: int) -> int:
         if given is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scvi_xmodal._arguments import COUNT, check_arguments
+from scvi_xmodal._arguments import COUNT, POSITIVE, check_arguments
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
 from scvi_xmodal.model._perturbation import PerturbationMixin
@@ -14,7 +14,7 @@ from scvi_xmodal.model._several import SeveralSourcesMixin
 from scvi_xmodal.model._training import TrainingMixin
 from scvi_xmodal.model._unpaired import UnpairedMixin
 from scvi_xmodal.module import ButterflyVAE
-from scvi_xmodal.train import Phase
+from scvi_xmodal.train import Phase, check_plan_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,7 +128,8 @@ class Butterfly(
         Parameters
         ----------
         max_epochs
-            Longest integrative phase; by default the preset's.
+            Longest integrative phase, at least 1, for pretraining alone teaches no translation;
+            by default the preset's.
         pretrain_epochs
             Longest pretraining phase of each modality; 0 skips pretraining.
         split
@@ -141,7 +142,8 @@ class Butterfly(
         validation_pairs
             Likewise of validation cells.
         train_size, validation_size
-            Shares of the cells when no split is given; by default .9 and the rest.
+            Shares of the cells when no split is given; by default .9, or less where
+            ``validation_size`` leaves less, and the rest.
         batch_size
             Cells in a minibatch.
         early_stopping
@@ -194,17 +196,23 @@ class Butterfly(
         preset = self._preset
         max_epochs = preset.max_epochs if max_epochs is None else max_epochs
         pretrain_epochs = preset.pretrain_epochs if pretrain_epochs is None else pretrain_epochs
-        for name, value in (("max_epochs", max_epochs), ("pretrain_epochs", pretrain_epochs)):
-            check_arguments({name: value}, **{name: COUNT})
+        check_arguments({"max_epochs": max_epochs}, max_epochs=POSITIVE)
+        check_arguments({"pretrain_epochs": pretrain_epochs}, pretrain_epochs=COUNT)
         phases = [
             Phase(f"pretrain_{key}", ((key, key),), int(pretrain_epochs)) for key in self.specs
         ]
-        adversarial = self._architecture.adversarial_weight > 0
-        phases.append(Phase("integrative", self.module.paths, int(max_epochs), adversarial))
-        phases = [phase for phase in phases if phase.max_epochs > 0]
-        if not phases:
-            raise ValueError("There is nothing to train: max_epochs and pretrain_epochs are 0.")
-        return phases
+        phases.append(
+            Phase("integrative", self.module.paths, int(max_epochs), self._is_adversarial())
+        )
+        return [phase for phase in phases if phase.max_epochs > 0]
+
+    def _is_adversarial(self) -> bool:
+        return self._architecture.adversarial_weight > 0
+
+    def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
+        reason = "with adversarial_weight=0 no discriminator is trained"
+        ignored = {} if self._is_adversarial() else {"discriminator_lr": reason}
+        check_plan_kwargs(given, without_effect=ignored)
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
         kwargs = dict(self._preset.plan_kwargs)
@@ -213,5 +221,5 @@ class Butterfly(
             kwargs["max_kl_weight"] = kl_weight
         kwargs.update(given or {})
         if not phase.adversarial:
-            kwargs.pop("discriminator_lr", None)
+            kwargs.pop("discriminator_lr", None)  # of the integrative phase alone
         return kwargs

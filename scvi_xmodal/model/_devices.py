@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lightning.pytorch import Callback
 from lightning.pytorch import Trainer as LightningTrainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from scvi.train import Trainer
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
 
 _OWN = ("max_epochs", "early_stopping", "simple_progress_bar", "use_distributed_sampler")
 _OTHER_NAMES = {"learning_rate": "lr"}
+_CLIPPING = "plan_kwargs={'max_grad_norm': ...} clips gradients in every phase"
+_NOT_HERE: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "accumulate_grad_batches": (
+        lambda value: value is None or value == 1,
+        "every minibatch is a step, batch_size= says of how many cells",
+    ),
+    "gradient_clip_val": (lambda value: value is None, _CLIPPING),
+    "gradient_clip_algorithm": (lambda value: value is None, _CLIPPING),
+    "limit_val_batches": (
+        lambda value: value is None or value != 0,
+        "the epoch to keep is chosen by the validation cells; to train without any, give a "
+        "split= or train_size=1.0",
+    ),
+    "overfit_batches": (lambda value: not value, "name the cells to train on by split="),
+    "max_steps": (
+        lambda value: value is None or value == -1,
+        "phases are counted in epochs, as by max_epochs=",
+    ),
+}
+"""What Lightning knows and these models do not: the values that pass, and the mend."""
 
 
 def checked_device(accelerator: Any, device: Any) -> Any:
@@ -45,7 +66,8 @@ def check_trainer_kwargs(kwargs: Mapping[str, Any], *, method: Callable[..., Any
     Raises
     ------
     ValueError
-        If a keyword is unknown or set by ``train`` itself, or there is no such device.
+        If a keyword is unknown, set by ``train`` itself or has no effect on it, a callback is
+        none, or there is no such device.
 
     Examples
     --------
@@ -61,12 +83,21 @@ def check_trainer_kwargs(kwargs: Mapping[str, Any], *, method: Callable[..., Any
     for name in kwargs:
         if name not in known and not name.startswith("early_stopping_"):
             _refuse_keyword(name, kwargs[name], _named(method), known)
+        passes, mend = _NOT_HERE.get(name, (None, ""))
+        if passes is not None and not passes(kwargs[name]):
+            raise ValueError(f"train() does not know {name}={shown(kwargs[name])}: {mend}.")
     logger = kwargs.get("logger")
     if not (logger is None or isinstance(logger, bool | list) or hasattr(logger, "log_metrics")):
         raise ValueError(f"logger must be True, False or a logger of Lightning, got {logger!r}.")
     check_keywords(
         "trainer_kwargs", kwargs, {"callbacks": LIST.or_none(), "enable_progress_bar": FLAG}
     )
+    for callback in kwargs.get("callbacks") or []:
+        if not isinstance(callback, Callback):
+            raise ValueError(
+                f"callbacks must hold callbacks of lightning.pytorch, got {shown(callback)}: make "
+                "a subclass of lightning.pytorch.Callback."
+            )
     _parsed(kwargs.get("accelerator", "auto"), kwargs.get("devices", "auto"), "devices")
 
 

@@ -146,7 +146,8 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             Rows of the training, validation and test cells, as from
             :func:`scvi_xmodal.pp.split`; by default drawn by the sizes.
         train_size, validation_size
-            Shares of the cells when no split is given; by default .9 and the rest.
+            Shares of the cells when no split is given; by default .9, or less where
+            ``validation_size`` leaves less, and the rest.
         batch_size
             Cells in a minibatch.
         early_stopping

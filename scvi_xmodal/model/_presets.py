@@ -1,4 +1,4 @@
-"""Named sets of choices: our defaults, and the published model."""
+"""Named sets of choices: our defaults, and the published models."""
 
 from __future__ import annotations
 
@@ -87,3 +87,24 @@ schedule of version 0.0.9, but runs its encoders once a step instead of three ti
 anew in the integrative phase, stops by the unweighted loss with mean latents, and always keeps the
 best epoch.
 """
+
+BABEL_PLAN: dict[str, Any] = {
+    "lr": 0.01,
+    "weight_decay": 0.0,
+    "n_epochs_kl_warmup": None,
+    "max_grad_norm": 5.0,
+    "reduce_lr_on_plateau": True,
+    "lr_factor": 0.1,
+    "lr_patience": 10,
+    "lr_min": 1e-6,
+}
+"""Keywords of Babel's training plan."""
+
+BABEL_WITHOUT_EFFECT = {
+    "discriminator_lr": "Babel has no discriminators",
+    **dict.fromkeys(
+        ["max_kl_weight", "min_kl_weight", "n_epochs_kl_warmup", "n_steps_kl_warmup"],
+        "Babel's latent has no prior, so no divergence is weighted",
+    ),
+}
+"""Keywords of the training plan that Babel ignores, and why."""

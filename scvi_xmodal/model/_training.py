@@ -11,6 +11,7 @@ from scvi import settings as scvi_settings
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import PairedDataSplitter, ReaderBlocks, Split
+from scvi_xmodal.data._split import chosen_train_size
 from scvi_xmodal.data._splitter import check_loader_kwargs
 from scvi_xmodal.model._devices import check_trainer_kwargs
 from scvi_xmodal.model._pairing import PairingMixin
@@ -207,7 +208,7 @@ class TrainingMixin(PairingMixin):
         return given
 
     def _check_plan_kwargs(self, given: Mapping[str, Any] | None) -> None:
-        """Raise if no plan of the model's phases knows a keyword."""
+        """Raise if no plan of the model's phases knows a keyword, or all ignore it."""
         check_plan_kwargs(given)
 
     def _phase_cells(
@@ -244,11 +245,6 @@ class TrainingMixin(PairingMixin):
                 "Give either split= or train_size=, validation_size= and external_indexing, not "
                 "both."
             )
-        if (train_size or 0) + (validation_size or 0) > 1:
-            raise ValueError(
-                "train_size + validation_size must be at most 1, got "
-                f"{train_size} + {validation_size}."
-            )
         if split is None:
             kwargs = {"shuffle_set_split": options.get("shuffle_set_split", True)}
             if "external_indexing" in options:
@@ -256,7 +252,7 @@ class TrainingMixin(PairingMixin):
             split = self._data_splitter_cls(
                 self.adata_manager,
                 readers,
-                train_size=train_size,
+                train_size=chosen_train_size(train_size, validation_size),
                 validation_size=validation_size,
                 **kwargs,
             ).split()

@@ -8,7 +8,7 @@ import torch
 
 from scvi_xmodal._arguments import check_keywords
 from scvi_xmodal.module import PRESENCE
-from scvi_xmodal.train._paths import PLAN_RULES, PathsPlan, check_known
+from scvi_xmodal.train._paths import PLAN_RULES, PathsPlan, check_known, check_plateau
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,8 +85,22 @@ class AdversarialPathsPlan(PathsPlan):
         return [config["optimizer"], sgd], schedulers
 
 
-def check_plan_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
+def check_plan_kwargs(
+    plan_kwargs: Mapping[str, Any] | None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    without_effect: Mapping[str, str] | None = None,
+) -> None:
     """Raise before anything is trained if a keyword of the plans is unknown or has no effect.
+
+    Parameters
+    ----------
+    plan_kwargs
+        The user's keywords.
+    defaults
+        The model's keywords where the user gives none.
+    without_effect
+        Keywords that the model's phases ignore, and why.
 
     Examples
     --------
@@ -94,5 +108,6 @@ def check_plan_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
     >>> check_plan_kwargs({"lr": 1e-3, "discriminator_lr": 1e-2})
     """
     given = plan_kwargs or {}
-    check_known({k: v for k, v in given.items() if k != "discriminator_lr"})
+    check_known(given, AdversarialPathsPlan, without_effect)
     check_keywords("plan_kwargs", given, PLAN_RULES)
+    check_plateau(given, default=bool((defaults or {}).get("reduce_lr_on_plateau")))

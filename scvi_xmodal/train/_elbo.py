@@ -13,7 +13,7 @@ from scvi.train import LowLevelPyroTrainingPlan
 from torch.distributions import Independent, Normal, kl_divergence
 
 from scvi_xmodal._arguments import check_keywords
-from scvi_xmodal.train._paths import PLAN_RULES, fused_adam
+from scvi_xmodal.train._paths import PLAN_RULES, check_plateau, fused_adam
 from scvi_xmodal.train._sums import LossSums
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class ElboPlan(LowLevelPyroTrainingPlan):
 
 
 def check_elbo_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
-    """Raise before anything is trained if :class:`ElboPlan` does not know a keyword.
+    """Raise before anything is trained if :class:`ElboPlan` does not know a keyword or ignores it.
 
     Examples
     --------
@@ -176,3 +176,4 @@ def check_elbo_kwargs(plan_kwargs: Mapping[str, Any] | None) -> None:
                 f"plan_kwargs has an unknown key {name!r}; known are {sorted(known)}."
             )
     check_keywords("plan_kwargs", given, PLAN_RULES)
+    check_plateau(given)

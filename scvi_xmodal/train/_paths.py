@@ -12,7 +12,6 @@ from scvi_xmodal._arguments import (
     ABOVE_ZERO,
     COUNT,
     FLAG,
-    MAPPING,
     NOT_NEGATIVE,
     one_of,
     within,
@@ -148,11 +147,10 @@ PLAN_RULES = {
     "max_grad_norm": ABOVE_ZERO.or_none(),
     **dict.fromkeys(["weight_decay", "max_kl_weight", "min_kl_weight", "lr_min"], NOT_NEGATIVE),
     "lr_threshold": NOT_NEGATIVE,
-    **dict.fromkeys(["n_epochs_kl_warmup", "n_steps_kl_warmup"], COUNT.or_none()),
+    "n_epochs_kl_warmup": COUNT.or_none(),
     "lr_factor": within(0, 1, above=True, below=True),
     "lr_patience": COUNT,
-    **dict.fromkeys(["reduce_lr_on_plateau", "compile"], FLAG),
-    "compile_kwargs": MAPPING.or_none(),
+    "reduce_lr_on_plateau": FLAG,
     "lr_scheduler_metric": one_of(*MONITORS),
 }
 """What keywords of a plan may be."""
@@ -163,24 +161,56 @@ _WITHOUT_EFFECT = {
     "update_only_decoder": "each phase trains all of its paths",
     "on_step": "losses are logged once an epoch",
     "on_epoch": "losses are logged once an epoch",
+    # Lightning counts the steps of both optimisers, so that they would pass twice as fast
+    "n_steps_kl_warmup": "the divergence's weight rises by epochs, set n_epochs_kl_warmup",
+    "compile": "networks read sparse minibatches and are not compiled",
+    "compile_kwargs": "networks read sparse minibatches and are not compiled",
 }
 
 
-def check_known(kwargs: Mapping[str, Any]) -> None:
-    """Raise a ``ValueError`` if :class:`PathsPlan` doesn't know a keyword or ignores it."""
+def check_known(
+    kwargs: Mapping[str, Any],
+    plan: type[TrainingPlan] = PathsPlan,
+    without_effect: Mapping[str, str] | None = None,
+) -> None:
+    """Raise a ``ValueError`` if a plan doesn't know a keyword or ignores it.
+
+    Parameters
+    ----------
+    kwargs
+        Keywords of the plan.
+    plan
+        Class of the plan.
+    without_effect
+        Further keywords that are ignored, and why.
+    """
+    ignored = {**_WITHOUT_EFFECT, **(without_effect or {})}
     for name in kwargs:
-        if name in _WITHOUT_EFFECT:
-            raise ValueError(f"plan_kwargs cannot set {name!r}: {_WITHOUT_EFFECT[name]}.")
-    known = [
+        if name in ignored:
+            raise ValueError(f"plan_kwargs cannot set {name!r}: {ignored[name]}.")
+    known = {
         name
-        for plan in (PathsPlan, TrainingPlan)
-        for name, parameter in signature(plan).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in {"paths", *_WITHOUT_EFFECT}
-    ]
+        for own in plan.__mro__
+        if issubclass(own, TrainingPlan)
+        for name, parameter in signature(own).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in {"paths", *ignored}
+    }
     for name in kwargs:
         if name not in known:
             raise ValueError(
                 f"plan_kwargs has an unknown key {name!r}; known are {sorted(known)}."
+            )
+
+
+def check_plateau(given: Mapping[str, Any], *, default: bool = False) -> None:
+    """Raise a ``ValueError`` if a plateau schedule is described, but none was asked for."""
+    if given.get("reduce_lr_on_plateau", default):
+        return
+    for name in ("lr_factor", "lr_patience", "lr_threshold", "lr_min", "lr_scheduler_metric"):
+        if name in given:
+            raise ValueError(
+                f"plan_kwargs[{name!r}]={given[name]!r} has no effect without a plateau "
+                "schedule: add 'reduce_lr_on_plateau': True."
             )
 
 

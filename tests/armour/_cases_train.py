@@ -49,12 +49,12 @@ def _sizes(**sizes: Any) -> Any:
 
 WHOLE = "must be a whole number"
 TRAIN = [
-    Case("train", "epochs_negative", _train(max_epochs=-1), f"max_epochs {WHOLE} of at least 0"),
+    Case("train", "epochs_negative", _train(max_epochs=-1), f"max_epochs {WHOLE} of at least 1"),
     Case("train", "epochs_text", _train(max_epochs="10"), f"max_epochs {WHOLE}.*got '10'"),
     Case("train", "epochs_half", _train(max_epochs=1.5), rf"max_epochs {WHOLE}.*got 1\.5"),
     Case("train", "epochs_true", _train(max_epochs=True), f"max_epochs {WHOLE}.*got True"),
     Case("train", "pretrain", _train(pretrain_epochs=-1), f"pretrain_epochs {WHOLE}"),
-    Case("train", "nothing_to_do", _train(max_epochs=0), "nothing to train"),
+    Case("train", "nothing_to_do", _train(max_epochs=0), "max_epochs .* at least 1, got 0"),
     Case("train", "split_tuple", _train(split=([0], [1])), "split must be a Split, got tuple"),
     Case("train", "split_beyond", _train(split=Split(range(70))), "go up to 69.*have 60 cells"),
     Case("train", "split_small", _train(split=Split(range(5))), "5 training cells are too few"),
@@ -125,7 +125,7 @@ TRAIN = [
     Case("train", "precision", _train(precision="half"), "trainer refuses.*half"),
     Case("train", "strategy", _train(strategy="x"), "trainer refuses.*'x'"),
     Case("train", "check_every", _train(check_val_every_n_epoch="x"), "trainer refuses"),
-    Case("train", "clip_value", _train(gradient_clip_val="x"), "trainer refuses"),
+    Case("train", "clip_value", _train(gradient_clip_val="x"), "'x': .*max_grad_norm"),
     Case("train", "time", _train(max_time=3), "trainer refuses"),
     Case("train", "progress", _train(enable_progress_bar="no"), "must be True or False"),
     Case("train", "resume", _train(resume=True), "needs the checkpoint_dir="),

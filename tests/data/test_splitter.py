@@ -17,7 +17,7 @@ from scvi_xmodal.data import (
     RowReader,
     Split,
 )
-from scvi_xmodal.data._splitter import external_indexing
+from scvi_xmodal.data._splitter import check_loader_kwargs, external_indexing
 from scvi_xmodal.model import Butterfly
 
 
@@ -148,6 +148,21 @@ def test_loader_keywords_reach_the_loader(manager, readers):
     )
     splitter.setup()
     assert splitter.train_dataloader().num_workers == 0
+
+
+@pytest.mark.parametrize("name", ["sampler", "batch_sampler", "collate_fn", "generator"])
+def test_keywords_that_the_loader_sets_itself_are_refused(name):
+    with pytest.raises(ValueError, match=f"unknown key '{name}'; known are .*'num_workers'"):
+        check_loader_kwargs({name: None})
+
+
+def test_keywords_of_workers_need_some():
+    check_loader_kwargs({"persistent_workers": False, "timeout": 0})
+    check_loader_kwargs({"num_workers": 1, "prefetch_factor": 2, "persistent_workers": True})
+    with pytest.raises(ValueError, match=r"\['timeout'\]=5 .*add 'num_workers'"):
+        check_loader_kwargs({"timeout": 5})
+    with pytest.raises(ValueError, match=r"\['prefetch_factor'\] must be .*, got 0"):
+        check_loader_kwargs({"num_workers": 1, "prefetch_factor": 0})
 
 
 def test_given_validation_pairs_are_read(manager, readers, dense):

@@ -244,6 +244,28 @@ class TestBadInput:
             Babel(registered).train(max_epochs)
 
     @pytest.mark.parametrize(
+        ("plan_kwargs", "message"),
+        [
+            ({"discriminator_lr": 0.1}, "'discriminator_lr': Babel has no discriminators"),
+            ({"max_kl_weight": 0.5}, "'max_kl_weight': Babel's latent has no prior"),
+            ({"n_epochs_kl_warmup": 3}, "'n_epochs_kl_warmup': Babel's latent has no prior"),
+            ({"reduce_lr_on_plateau": False, "lr_factor": 0.5}, "'lr_factor'.*has no effect"),
+        ],
+    )
+    def test_plan_before_anything_is_read(self, registered, monkeypatch, plan_kwargs, message):
+        monkeypatch.setattr(Babel, "_fit_statistics", None)
+        with pytest.raises(ValueError, match=message):
+            Babel(registered).train(1, plan_kwargs=plan_kwargs)
+
+    def test_unknown_keys_of_the_plan_are_listed_once_with_those_that_work(self, registered):
+        with pytest.raises(ValueError, match="unknown key 'rate'; known are") as refusal:
+            Babel(registered).train(1, plan_kwargs={"rate": 1})
+        known = str(refusal.value).split("known are ")[1]
+        assert known.count("'lr'") == known.count("'eps'") == 1
+        assert "discriminator_lr" not in known
+        assert "kl" not in known
+
+    @pytest.mark.parametrize(
         ("options", "message"),
         [
             ({"target": "protein"}, "needs a protein head.*train_protein_head"),

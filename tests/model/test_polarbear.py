@@ -306,6 +306,8 @@ class TestRefusals:
             ({"max_epochs": 0}, "max_epochs"),
             ({"translator_epochs": 1.5}, "translator_epochs"),
             ({"plan_kwargs": {"discriminator_lr": 1}}, "discriminator_lr"),
+            ({"plan_kwargs": {"lr_min": 0.1}}, "'lr_min'.*add 'reduce_lr_on_plateau': True"),
+            ({"gradient_clip_val": 1.0}, "max_grad_norm"),
             ({"batch_size": 1}, "batch_size"),
             ({"split": Split(range(5))}, "too few"),
         ],

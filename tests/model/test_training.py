@@ -157,10 +157,10 @@ class TestPhases:
         assert len(watch.phases) == 1
         assert all(name.startswith("integrative_") for name in model.history)
 
-    def test_pretraining_alone(self, model):
-        model.train(0, pretrain_epochs=1, enable_progress_bar=False)
-        assert all(name.startswith("pretrain_") for name in model.history)
-        assert model.is_trained
+    def test_pretraining_alone_is_refused_for_the_translator_would_know_nothing(self, model):
+        with pytest.raises(ValueError, match="max_epochs must be .* of at least 1, got 0"):
+            model.train(0, pretrain_epochs=1, enable_progress_bar=False)
+        assert not model.is_trained
 
     @pytest.mark.parametrize("again", [False, True], ids=["first", "second"])
     def test_modules_train_in_every_phase(self, model, quick, again):
@@ -204,6 +204,12 @@ class TestPhases:
             model.train(**quick, callbacks=[Fail()])
         assert all(parameter.requires_grad for parameter in model.module.parameters())
         assert not model.is_trained
+
+    def test_no_rate_for_discriminators_that_are_not_trained(self, mdata, quick):
+        Butterfly.setup_mudata(mdata)
+        model = Butterfly(mdata, adversarial_weight=0.0)
+        with pytest.raises(ValueError, match="'discriminator_lr': with adversarial_weight=0"):
+            model.train(**quick, plan_kwargs={"discriminator_lr": 0.1})
 
     def test_no_discriminators_without_their_weight(self, mdata, quick):
         Butterfly.setup_mudata(mdata)
@@ -316,6 +322,12 @@ class TestPlan:
 
 
 class TestSplit:
+    @pytest.mark.parametrize(("share", "n_train"), [(0.5, 30), (0.25, 45), (0.05, 54)])
+    def test_validation_cells_leave_the_others_to_train(self, model, quick, share, n_train):
+        model.train(**quick, validation_size=share)
+        assert len(model.train_indices) == n_train
+        assert len(model.validation_indices) == int(60 * share)
+
     def test_sizes(self, model, quick):
         model.train(**quick, train_size=0.5, validation_size=0.2)
         parts = model.train_indices, model.validation_indices, model.test_indices
@@ -671,11 +683,11 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"max_epochs": -1}, "max_epochs must be a whole number of at least 0, got -1"),
-            ({"max_epochs": 2.5}, "max_epochs must be a whole number of at least 0, got 2.5"),
+            ({"max_epochs": -1}, "max_epochs must be a whole number of at least 1, got -1"),
+            ({"max_epochs": 2.5}, "max_epochs must be a whole number of at least 1, got 2.5"),
             ({"max_epochs": "5"}, "max_epochs must be a whole number"),
             ({"pretrain_epochs": -2}, "pretrain_epochs must be .* got -2"),
-            ({"max_epochs": 0, "pretrain_epochs": 0}, "nothing to train.*max_epochs"),
+            ({"max_epochs": 0, "pretrain_epochs": 0}, "max_epochs must .* at least 1, got 0"),
             ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
             ({"batch_size": 0}, "batch_size must be at least 2, got 0"),
             ({"batch_size": -8}, "batch_size must be at least 2, got -8"),
@@ -717,9 +729,27 @@ class TestRefused:
             ({"plan_kwargs": {"optimizer": "AdamW"}}, "cannot set 'optimizer': it is Adam"),
             ({"plan_kwargs": {"update_only_decoder": True}}, "each phase trains all of its"),
             ({"plan_kwargs": {"on_step": True}}, "logged once an epoch"),
+            ({"plan_kwargs": {"n_steps_kl_warmup": 9}}, "by epochs, set n_epochs_kl_warmup"),
+            ({"plan_kwargs": {"compile": True}}, "cannot set 'compile'"),
+            ({"plan_kwargs": {"lr_factor": 0.5}}, "'lr_factor'.*add 'reduce_lr_on_plateau': True"),
+            (
+                {"plan_kwargs": {"lr_patience": 3, "reduce_lr_on_plateau": False}},
+                "'lr_patience'.*=3 has no effect",
+            ),
+            ({"accumulate_grad_batches": 2}, "accumulate_grad_batches=2: .*batch_size="),
+            ({"gradient_clip_val": 1.0}, "gradient_clip_val=1.0: .*'max_grad_norm'"),
+            ({"gradient_clip_algorithm": "norm"}, "'max_grad_norm'"),
+            ({"limit_val_batches": 0}, "limit_val_batches=0: .*train_size=1.0"),
+            ({"overfit_batches": 2}, "overfit_batches=2: .*split="),
+            ({"max_steps": 3}, "max_steps=3: .*max_epochs="),
+            ({"callbacks": [None]}, "callbacks of lightning.pytorch, got None"),
+            ({"callbacks": [print]}, "callbacks of lightning.pytorch, got <built-in"),
+            ({"datasplitter_kwargs": {"shuffle": False}}, "unknown key 'shuffle'; known are"),
+            ({"datasplitter_kwargs": {"load_sparse_tensor": True}}, "key 'load_sparse_tensor'"),
+            ({"datasplitter_kwargs": {"prefetch_factor": 2}}, "=2 .*add 'num_workers'"),
             ({"train_size": 0.1}, "6 training cells are too few"),
             ({"train_size": 1.5}, "train_size"),
-            ({"train_size": 0.8, "validation_size": 0.5}, "train_size \\+ validation_size"),
+            ({"train_size": 0.8, "validation_size": 0.5}, "at most 1, got 0.8 \\+ 0.5"),
         ],
         ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
     )

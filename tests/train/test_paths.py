@@ -112,6 +112,8 @@ def test_kl_weight_of_an_epoch(setting):
 def test_unknown_keywords_are_refused(setting):
     with pytest.raises(ValueError, match=r"plan_kwargs has an unknown key 'betas'; known .*'lr'"):
         PathsPlan(setting.module, paths=PATHS, betas=(0.5, 0.9))
+    with pytest.raises(ValueError, match="cannot set 'n_steps_kl_warmup'"):
+        PathsPlan(setting.module, paths=PATHS, n_steps_kl_warmup=5)
     PathsPlan(setting.module, paths=PATHS, reduce_lr_on_plateau=True, lr_patience=3)
 
 
