@@ -138,8 +138,10 @@ def _check_models(models: list[Any], source: str, target: str) -> None:
             "different seeds, or call the one model's translate()."
         )
     check_models(models)
-    for argument, key in (("source", source), ("target", target)):
-        specs = [spec_of(models, number, key, argument) for number in range(len(models))]
+    numbers = range(len(models))
+    sources = [spec_of(models, number, source, "source") for number in numbers]
+    targets = [spec_of(models, number, target, "target") for number in numbers]
+    for key, specs in ((source, sources), (target, targets)):
         for number, spec in enumerate(specs):
             own, first = list(spec.feature_names), list(specs[0].feature_names)
             if own != first:
