@@ -78,9 +78,10 @@ def chosen_train_size(train_size: float | None, validation_size: float | None) -
     ValueError
         If there are more cells to train and validate than there are.
     """
+    held_out = validation_size or 0
     if train_size is None:
-        return 1 - validation_size if (validation_size or 0) > 0.1 else None
-    if train_size + (validation_size or 0) > 1:
+        return 1 - held_out if held_out > 0.1 else None
+    if train_size + held_out > 1:
         raise ValueError(
             f"train_size + validation_size must be at most 1, got {train_size} + "
             f"{validation_size}."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._arguments import COUNT, POSITIVE, check_arguments
 from scvi_xmodal.model._base import CrossModalModel
-from scvi_xmodal.model._choices import chosen_architecture, chosen_settings
+from scvi_xmodal.model._choices import check_acting, chosen_architecture, chosen_settings
 from scvi_xmodal.model._perturbation import PerturbationMixin
 from scvi_xmodal.model._presets import PRESETS
 from scvi_xmodal.model._setup import specs_from_registry
@@ -56,6 +56,11 @@ class Butterfly(
         Fields of :class:`~scvi_xmodal.module.Architecture`: ``n_latent``, ``n_embedding``,
         ``dropout_rate``, ``adversarial_weight``, ...
 
+    Raises
+    ------
+    ValueError
+        If a choice is unknown, or has no effect on the model's modalities or beside the others.
+
     Examples
     --------
     >>> import scvi_xmodal as xm
@@ -94,6 +99,10 @@ class Butterfly(
         self.specs = {spec.key: spec for spec in specs}
         n_batch = len(self._batch_names)
         self.module = self._module_cls(specs, self._architecture, n_batch=n_batch)
+        if registry is None:  # what was saved with such choices loads as before
+            by_name = {"gene_likelihood": gene_likelihood, "atac_target": atac_target}
+            by_kind = {"mask_rate": mask_rate, "loss_weight": loss_weight}
+            check_acting(self.module, {**by_name, **by_kind, **architecture})
         self.statistics_fitted_ = False
         self._finish_init(locals())
 

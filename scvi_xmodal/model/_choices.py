@@ -15,6 +15,7 @@ from scvi_xmodal._arguments import (
     check_arguments,
     check_keywords,
     one_of,
+    shown,
     within,
 )
 from scvi_xmodal.module import Architecture
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scvi_xmodal._constants import Kind
-    from scvi_xmodal.module import KindDefaults
+    from scvi_xmodal.module import ButterflyVAE, KindDefaults
 
 _GENE_LIKELIHOODS = {"nb": {"likelihood": "nb"}, "normal": {"likelihood": "normal"}}
 _ATAC_TARGETS = {
@@ -98,3 +99,45 @@ def chosen_architecture(default: Architecture, choices: Mapping[str, Any]) -> Ar
             f"Butterfly has no argument {unknown[0]!r}; its architecture has {known}."
         )
     return replace(default, **choices)
+
+
+def check_acting(module: ButterflyVAE, choices: Mapping[str, Any]) -> None:
+    """Raise at a choice that the network built by it does not follow.
+
+    Choices by kind may name kinds that the model lacks, for one table may serve several
+    experiments, but not only those.
+
+    Parameters
+    ----------
+    module
+        The network.
+    choices
+        What the user named of a constructor's arguments, ``None`` for nothing.
+
+    Raises
+    ------
+    ValueError
+        If a choice has no effect.
+    """
+    for name, value in choices.items():
+        reason = None if value is None else _without_effect(name, value, module)
+        if reason:
+            raise ValueError(f"{name}={shown(value)} has no effect: {reason}. Leave it out.")
+
+
+def _without_effect(name: str, value: Any, module: ButterflyVAE) -> str | None:
+    """Return why a choice has no effect; ``None`` if it has one."""
+    kinds = {spec.kind for spec in module.specs.values()}
+    named = {"gene_likelihood": {"rna"}, "atac_target": {"atac"}}.get(name, set())
+    if name in ("mask_rate", "loss_weight"):
+        named = set(value)
+    if named and not named & kinds:
+        return f"the model's modalities are of the kinds {sorted(kinds)}"
+    if name in ("adversarial_gate", "n_discriminator_layers"):
+        if not module.architecture.adversarial_weight:
+            return "with adversarial_weight=0 no discriminator is trained"
+    if name == "n_components" and value and not module.linear_paths:
+        if any(decoder.n_batch for decoder in module.decoders.values()):
+            return "linear paths know no batches, and batch_key= names some"
+        return "outputs behind a batch norm, as of preset='scbutterfly', have no linear path"
+    return None

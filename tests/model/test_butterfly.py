@@ -69,6 +69,62 @@ def test_unknown_choices(registered, options, message):
         Butterfly(registered, **options)
 
 
+@pytest.mark.parametrize(
+    ("keys", "setup", "options", "message"),
+    [
+        (("rna", "protein"), {}, {"atac_target": "tfidf"}, r"kinds \['protein', 'rna'\]"),
+        (
+            ("rna", "protein"),
+            {},
+            {"mask_rate": {"atac": 0.3}},
+            r"mask_rate=\{'atac': 0.3\} has no",
+        ),
+        (("rna", "protein"), {}, {"loss_weight": {"atac": 3}}, "loss_weight=.* has no effect"),
+        (("atac", "protein"), {}, {"gene_likelihood": "nb"}, "gene_likelihood='nb' has no effect"),
+        (
+            ("rna", "atac"),
+            {},
+            {"adversarial_weight": 0, "adversarial_gate": 1.0},
+            "adversarial_gate=1.0 .*adversarial_weight=0",
+        ),
+        (
+            ("rna", "atac"),
+            {},
+            {"adversarial_weight": 0, "n_discriminator_layers": 1},
+            "n_discriminator_layers=1 .*adversarial_weight=0",
+        ),
+        (("rna", "atac"), {"batch_key": "batch"}, {"n_components": 50}, "=50 .*batch_key="),
+        (("rna", "atac"), {}, {"preset": "scbutterfly", "n_components": 5}, "=5 .*batch norm"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict | tuple) else "",
+)
+def test_choices_that_cannot_act(simulate, keys, setup, options, message):
+    mdata = simulate(n_proteins=5, n_batches=2)
+    mdata = type(mdata)({key: mdata[key] for key in keys})
+    mdata.obs["batch"] = mdata[keys[0]].obs["batch"]
+    Butterfly.setup_mudata(mdata, **setup)
+    with pytest.raises(ValueError, match=message):
+        Butterfly(mdata, **options)
+
+
+def test_choices_for_several_experiments_may_name_what_one_lacks(simulate):
+    mdata = simulate(n_proteins=5)
+    mdata = type(mdata)({key: mdata[key] for key in ("rna", "protein")})
+    Butterfly.setup_mudata(mdata)
+    model = Butterfly(mdata, mask_rate={"rna": 0.1, "atac": 0.2}, n_components=0)
+    assert model.specs["rna"].settings.mask_rate == 0.1
+
+
+def test_models_saved_with_choices_that_did_not_act_load(registered, tmp_path, monkeypatch):
+    choices = {"adversarial_weight": 0.0, "adversarial_gate": 1.0}
+    with monkeypatch.context() as patch:
+        patch.setattr("scvi_xmodal.model._butterfly.check_acting", lambda *_: None)
+        Butterfly(registered, **choices).save(tmp_path / "model")
+    for adata in (False, registered):
+        loaded = Butterfly.load(tmp_path / "model", adata=adata)
+        assert loaded.module.architecture.adversarial_gate == 1.0
+
+
 def test_data_that_were_not_registered(mdata):
     with pytest.raises(ValueError, match=r"not registered: call Butterfly\.setup_mudata"):
         Butterfly(mdata)
