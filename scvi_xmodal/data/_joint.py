@@ -10,7 +10,8 @@ import pandas as pd
 
 from scvi_xmodal.data._dataset import read_minibatch
 from scvi_xmodal.data._measured import rows_of_modality
-from scvi_xmodal.data._query import Query, checked_rows
+from scvi_xmodal.data._query import Query
+from scvi_xmodal.data._query_cells import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def join_queries(mdata: MuData, parts: Mapping[str, tuple[str, Query]], indices:
     """
     n_obs = mdata.n_obs
     rows = np.arange(n_obs) if indices is None else checked_rows(indices, n_obs)
-    own = {key: rows_of_modality(mdata, name)[rows] for key, (name, _) in parts.items()}
+    own = {key: _read_rows(mdata, name)[rows] for key, (name, _) in parts.items()}
     kept = np.logical_or.reduce([places >= 0 for places in own.values()])
     if not kept.any():
         raise ValueError(f"None of the {rows.size} cells was measured in any of {list(parts)}.")
@@ -74,6 +75,12 @@ def join_queries(mdata: MuData, parts: Mapping[str, tuple[str, Query]], indices:
     readers = {key: query.reader for key, (_, query) in parts.items()}
     pools = [query.pool for _, query in parts.values() if query.pool is not None]
     return Query(JointReader(readers, own), obs, pools[0] if pools else None)  # type: ignore[arg-type]
+
+
+def _read_rows(mdata: MuData, name: str) -> NDArray[np.int64]:
+    """Return where a query read of a modality, in the MuData's order, has each of its cells."""
+    measured = rows_of_modality(mdata, name) >= 0
+    return np.where(measured, np.cumsum(measured) - 1, -1)
 
 
 def _annotation(

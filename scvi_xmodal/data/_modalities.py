@@ -90,3 +90,14 @@ def kind_of(key: str, adata: AnnData) -> Kind | None:
 def kind_of_feature(feature_type: Any) -> Kind | None:
     """Return what a 10x feature type such as ``"Gene Expression"`` measures, if it is known."""
     return _FEATURE_TYPES.get(str(feature_type).lower())
+
+
+def check_kind(adata: AnnData, kind: str, argument: str) -> None:
+    """Raise if the features say that they are something else than what they were given for."""
+    own = kind_of("", adata)
+    if own not in (None, kind):
+        raise ValueError(
+            f"{argument} takes {kind}, but var['feature_types'] says that this is {own}, such as "
+            f"{list(adata.var_names[:2])}. Give each modality its own place, or correct "
+            "var['feature_types']."
+        )

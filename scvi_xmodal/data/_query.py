@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
-from scvi_xmodal._arguments import shown
 from scvi_xmodal._layers import chosen_layer, layer_names
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.data._matching import check_unique, match_features
-from scvi_xmodal.data._measured import rows_of_modality
-from scvi_xmodal.data._modalities import find_modalities, kind_of
+from scvi_xmodal.data._modalities import check_kind, find_modalities, kind_of
+from scvi_xmodal.data._query_cells import cells_annotation, own_rows
 from scvi_xmodal.data._reader import RowReader
 from scvi_xmodal.data._repool import PeakPool, pool_peaks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
-    from numpy.typing import NDArray
 
     from scvi_xmodal.module import ModalitySpec
 
@@ -35,7 +35,8 @@ class Query:
     reader
         Reads rows of counts.
     obs
-        The cells' annotation; of a MuData the modality's own columns and the top level's.
+        The cells' annotation; of a MuData the modality's own columns and the top level's, and
+        batches from where the training data's were registered.
     pool
         How the query's peaks were mapped onto the model's, if they were.
     spec
@@ -80,6 +81,7 @@ def read_query(
     setup_layer: str | None = None,
     indices: Any = None,
     batch_key: str | None = None,
+    batch_places: Sequence[str | None] = (),
     other_specs: tuple[ModalitySpec, ...] = (),
     repool: pd.DataFrame | None = None,
 ) -> Query:
@@ -98,10 +100,12 @@ def read_query(
     setup_layer
         Layer of the training data's counts; ``None`` for ``X``.
     indices
-        Rows to read, as numbers or a mask; by default all. Of a MuData its own rows, of which
-        those that lack the modality are left out.
+        Rows to read, as numbers or a mask; by default all. Of a MuData its own rows, in its
+        order, of which those that lack the modality are left out.
     batch_key
         Column of batches, looked for in all of a MuData.
+    batch_places
+        Where it is looked for first: keys of modalities, ``None`` for the MuData's own ``obs``.
     other_specs
         The model's other modalities, to tell a query of the wrong one.
     repool
@@ -128,11 +132,12 @@ def read_query(
     if matrix is None:
         raise ValueError(f"{name} is empty: the query needs counts.")
     pool = matching.get("pool")
-    obs = _annotation(query, adata, batch_key)
+    obs = cells_annotation(query, adata, batch_key, batch_places)
+    rows = own_rows(query, adata, indices)
     if indices is None:
         check_counts(matrix, name=name)
-        return Query(RowReader(matrix, n_features=spec.n_features, **matching), obs, pool, spec)
-    rows = _own_rows(query, adata, indices)
+        reader = RowReader(matrix, n_features=spec.n_features, own_rows=rows, **matching)
+        return Query(reader, obs if rows is None else obs.iloc[rows].copy(), pool, spec)
     picked = RowReader(matrix, n_features=adata.n_vars).rows(rows)
     check_counts(picked, name=name)
     reader = RowReader(picked, n_features=spec.n_features, **matching)
@@ -199,84 +204,30 @@ def pick_modality(
                 f"A query must be an AnnData or a MuData, got {type(query).__name__}."
             )
         return query
+    return query.mod[modality_name(query, spec, modality=modality)]
+
+
+def modality_name(query: MuData, spec: ModalitySpec, *, modality: str | None = None) -> str:
+    """Return what a MuData calls the modality that a spec describes."""
     for key in (modality, spec.key):
-        if key in query.mod:
-            return query.mod[key]
+        if key is not None and key in query.mod:
+            return key
     found = find_modalities(query.mod)
     if spec.kind not in found:
         raise ValueError(
             f"The query has no {spec.kind} modality to translate from; it has "
             f"{list(query.mod)}. Rename the modality to {spec.key!r}, or give the AnnData itself."
         )
-    return query.mod[found[spec.kind]]
-
-
-def _own_rows(query: AnnData | MuData, adata: AnnData, indices: Any) -> NDArray[np.int64]:
-    """Return the modality's own rows for the query's."""
-    if query is adata or adata.obs_names.equals(query.obs_names):
-        return checked_rows(indices, adata.n_obs)
-    key = next(key for key, other in query.mod.items() if other is adata)
-    own = rows_of_modality(query, key)[checked_rows(indices, query.n_obs)]
-    if not (own >= 0).any():
-        raise ValueError(f"None of the {own.size} cells was measured in {key!r}.")
-    return own[own >= 0]
-
-
-def _annotation(query: AnnData | MuData, adata: AnnData, batch_key: str | None) -> pd.DataFrame:
-    """Return the annotation of a modality's cells, wherever in the query it stands."""
-    # by place: a name may stand twice
-    obs = adata.obs.loc[:, [not _is_internal(name) for name in adata.obs]].copy()
-    if not isinstance(query, MuData) or not query.obs_names.is_unique:
-        return obs
-    shared = [
-        name
-        for name in query.obs
-        # older MuData repeats the modalities' columns as "rna:column"
-        if not _is_internal(name) and str(name).split(":")[0] not in query.mod
-    ]
-    others = [other.obs for other in query.mod.values() if batch_key in other.obs]
-    places = [query.obs[shared], *(other[[batch_key]] for other in others)]
-    for place in places:
-        further = place[[name for name in place if name not in obs]]
-        obs = obs.join(further.reindex(obs.index))
-    return obs
-
-
-def _is_internal(name: object) -> bool:
-    return str(name).startswith("_scvi_")
-
-
-def checked_rows(indices: Any, n_obs: int) -> NDArray[np.int64]:
-    """Return row numbers for numbers or a mask.
-
-    Raises
-    ------
-    ValueError
-        If there are none or one does not exist.
-    """
-    rows = np.asarray(indices)
-    if rows.dtype == bool and rows.shape != (n_obs,):
-        raise ValueError(f"The mask indices has shape {rows.shape}, but there are {n_obs} cells.")
-    rows = np.flatnonzero(rows) if rows.dtype == bool else rows.ravel()
-    if not rows.size:
-        raise ValueError("indices are empty: there are no cells to translate.")
-    if rows.dtype.kind not in "iu":
-        raise ValueError(
-            f"indices must be row numbers or a mask, got dtype {rows.dtype}, such as "
-            f"{shown(rows[0])}. Rows of cells by name: adata.obs_names.get_indexer(names)."
-        )
-    if rows.min() < 0 or rows.max() >= n_obs:
-        raise ValueError(
-            f"indices go from {rows.min()} to {rows.max()}, but there are {n_obs} cells."
-        )
-    return rows.astype(np.int64)
+    return found[spec.kind]
 
 
 def _refuse_wrong_modality(
     adata: AnnData, spec: ModalitySpec, others: tuple[ModalitySpec, ...]
 ) -> None:
-    names = pd.Index(adata.var_names)
-    if names.isin(spec.feature_names).any():
+    names, own = pd.Index(adata.var_names), kind_of("", adata)
+    # first, because antibodies may be named like genes
+    is_other = own not in (None, spec.kind)
+    if not is_other and names.isin(spec.feature_names).any():
         return
     if pd.Index(adata.obs_names).isin(spec.feature_names).any():
         raise ValueError(
@@ -284,8 +235,11 @@ def _refuse_wrong_modality(
             f"{adata.obs_names[0]!r}: features are its rows. Transpose it, adata.T."
         )
     for other in others:
-        if names.isin(other.feature_names).any() or kind_of("", adata) == other.kind:
+        if own == other.kind if is_other else names.isin(other.feature_names).any():
+            told = " (var['feature_types'] says so)" if is_other else ""
             raise ValueError(
-                f"The query holds {other.key!r} features, but source={spec.key!r}. Give the "
+                f"The query holds {other.key!r} features{told}, but source={spec.key!r}. Give the "
                 f"{spec.key!r} modality, or translate with source={other.key!r}."
             )
+    if is_other:
+        check_kind(adata, spec.kind, f"source={spec.key!r}")

@@ -38,6 +38,8 @@ class RowReader:
         Number of the network's features.
     pool
         Which columns open which of the network's peaks, in place of ``position``.
+    own_rows
+        Row of the matrix for each cell, of shape (n_cells,); ``None`` where all stand in order.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class RowReader:
         position: NDArray[np.int64] | None = None,
         n_features: int,
         pool: PeakPool | None = None,
+        own_rows: NDArray[np.int64] | None = None,
     ):
         if sparse.issparse(matrix) and matrix.format != "csr":
             matrix = matrix.tocsr()
@@ -66,6 +69,7 @@ class RowReader:
         self.matrix = matrix
         self.n_features = n_features
         self.pool = pool
+        self.own_rows = own_rows
         same = position is None or (
             position.size == n_features and bool((position == np.arange(n_features)).all())
         )
@@ -79,7 +83,7 @@ class RowReader:
     @property
     def n_rows(self) -> int:
         """Number of cells."""
-        return self.matrix.shape[0]
+        return self.matrix.shape[0] if self.own_rows is None else self.own_rows.size
 
     def rows(self, rows: Any) -> sparse.csr_matrix:
         """Return rows as CSR of shape (n_rows, n_features), float32, indices sorted."""
@@ -112,6 +116,8 @@ class RowReader:
             yield self.rows(slice(start, stop) if rows is None else rows[start:stop])
 
     def _pick(self, rows: Any) -> Any:
+        if self.own_rows is not None:
+            rows = self.own_rows[rows if isinstance(rows, slice) else np.asarray(rows)]
         if not self.on_disk:
             return self.matrix[rows if isinstance(rows, slice) else np.asarray(rows)]
         if isinstance(rows, slice):

@@ -10,6 +10,7 @@ from scipy import sparse
 from scvi_xmodal._constants import KINDS, UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, check_unique, find_modalities
+from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.metrics._blocks import as_matrix, check_finite
 from scvi_xmodal.metrics._matching import Measured, Prediction
 
@@ -111,9 +112,11 @@ def read_counts(
     Raises
     ------
     ValueError
-        If the modality or layer is missing, names repeat, or values are not counts.
+        If the modality or layer is missing, its features are of another kind, names repeat, or
+        values are not counts.
     """
     adata, place = pick_modality(data, kind=kind, target=target, name=name)
+    check_kind(adata, kind, place)  # first, because antibodies may be named like genes
     _check_names(adata, place)
     matrix, place = _pick_layer(adata, layer, place)
     matrix = as_matrix(matrix, name=place)

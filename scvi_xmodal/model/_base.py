@@ -218,6 +218,11 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         state = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["state_registry"]
         return state.get("original_key") if len(self._batch_names) > 1 else None
 
+    def _batch_modality(self) -> str | None:
+        """Return the modality whose ``obs`` the batches were registered from, if it was one's."""
+        state = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]
+        return state["data_registry"].get("mod_key")
+
     def _batch_codes(self, obs: pd.DataFrame, transform_batch: Any = None) -> NDArray | None:
         """Return the batch to decode each cell in, of shape (n_cells,), if there are batches."""
         key = self._batch_key()

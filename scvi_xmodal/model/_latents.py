@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from mudata import MuData
 
 from scvi_xmodal._arguments import WHOLE, check_arguments
-from scvi_xmodal.data import open_backed, pick_modality
 from scvi_xmodal.model._queries import QueryMixin
 from scvi_xmodal.model._request import check_batch_size, to_device
 from scvi_xmodal.model._several import one_or_several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from anndata import AnnData
+    from mudata import MuData
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -68,7 +67,6 @@ class LatentMixin(QueryMixin):
         check_arguments(locals(), adata=None, modality=None, batch_size=WHOLE)
         check_batch_size(batch_size)
         named = one_or_several(modality)
-        indices = self._in_order(adata, named) if indices is None else indices
         query = self._query(adata, named, layer, indices, argument="modality", repool=repool)
         self.module.eval()
         means, variances = [], []
@@ -81,12 +79,3 @@ class LatentMixin(QueryMixin):
         if return_dist:
             return np.concatenate(means), np.concatenate(variances)
         return np.concatenate(means)
-
-    def _in_order(self, adata: Any, key: Any) -> NDArray[np.int64] | None:
-        """Return all rows of a MuData whose modality holds its cells in another order."""
-        data = self.adata if adata is None else adata
-        data = open_backed(data) if isinstance(data, str | Path) else data
-        if not isinstance(data, MuData) or key not in self.specs:
-            return None
-        modality = pick_modality(data, self.specs[key], modality=self._location(key)[0])
-        return None if modality.obs_names.equals(data.obs_names) else np.arange(data.n_obs)

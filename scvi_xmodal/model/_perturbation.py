@@ -12,7 +12,7 @@ from scvi.data.fields import CategoricalObsField
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._compat import copy_views
 from scvi_xmodal.data import CountsField
-from scvi_xmodal.data._query import checked_rows
+from scvi_xmodal.data._query_cells import checked_rows
 from scvi_xmodal.model._setup import check_setup_keywords
 from scvi_xmodal.pairing._cells import labels_of
 from scvi_xmodal.pairing._transport import condition_rows

@@ -24,6 +24,7 @@ class QueryMixin:
     adata: Any
     is_trained_: Any
     _batch_key: Any
+    _batch_modality: Any
     _location: Any
     _var: Any
 
@@ -61,6 +62,8 @@ class QueryMixin:
             setup_layer=own_layer,
             indices=indices,
             batch_key=self._batch_key(),
+            # an AnnData has one obs
+            batch_places=() if modality is None else (self._batch_modality(),),
             other_specs=tuple(other for other in self.specs.values() if other is not spec),
             repool=self._var(key) if repool else None,
         )

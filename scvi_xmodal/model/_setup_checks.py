@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scvi_xmodal.data import rows_of_modality
-from scvi_xmodal.data._modalities import kind_of
 from scvi_xmodal.data._mosaic import separate_modalities
 from scvi_xmodal.pairing._cells import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anndata import AnnData
     from mudata import MuData
 
 _ISOTYPE = re.compile(r"isotype|(?<![a-z])igg\d?[abc]?(?![a-z0-9])", re.IGNORECASE)
@@ -28,17 +26,6 @@ _ONE_KIND = ("string", "integer", "floating", "boolean")
 
 _MANY_CELLS = 10
 """From as many cells on, a value of its own for each cell is taken for no group."""
-
-
-def check_kind(adata: AnnData, kind: str, argument: str) -> None:
-    """Raise if the features say that they are something else than what they were given for."""
-    own = kind_of("", adata)
-    if own not in (None, kind):
-        raise ValueError(
-            f"{argument} takes {kind}, but var['feature_types'] says that this is {own}, such as "
-            f"{list(adata.var_names[:2])}. Give each modality its own place, or correct "
-            "var['feature_types']."
-        )
 
 
 def check_pairing(

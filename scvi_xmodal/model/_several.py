@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mudata import MuData
 
-from scvi_xmodal.data import Query, open_backed, pick_modality
+from scvi_xmodal.data import Query, open_backed
 from scvi_xmodal.data._joint import join_queries
+from scvi_xmodal.data._query import modality_name
 from scvi_xmodal.model._queries import refuse_choices
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ class SeveralSourcesMixin:
             query = super()._query(  # type: ignore[misc]
                 adata, own, layer, None, repool=pooled, **options
             )
-            chosen = pick_modality(adata, self.specs[own], modality=self._location(own)[0])
-            name = next(name for name, part in adata.mod.items() if part is chosen)
+            name = modality_name(adata, self.specs[own], modality=self._location(own)[0])
             parts[own] = (name, query)
         return join_queries(adata, parts, indices)
 

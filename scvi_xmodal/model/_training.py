@@ -62,6 +62,7 @@ class TrainingMixin(PairingMixin):
     _training_reader: Any
     _assess: Any
     _batch_codes: Any
+    _batch_modality: Any
     _data_splitter_cls = PairedDataSplitter
 
     def _train_phases(
@@ -284,10 +285,7 @@ class TrainingMixin(PairingMixin):
 
     def _training_obs(self) -> Any:
         """Return the annotation that holds the batches."""
-        from scvi import REGISTRY_KEYS
-
-        place = self.registry_["field_registries"][REGISTRY_KEYS.BATCH_KEY]["data_registry"]
-        modality = place.get("mod_key")
+        modality = self._batch_modality()
         return self.adata.obs if modality is None else self.adata.mod[modality].obs
 
 

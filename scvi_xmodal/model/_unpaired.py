@@ -13,8 +13,8 @@ from mudata import MuData
 from scvi_xmodal._arguments import ANNDATA, TEXT, check_arguments
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import layer_name
+from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.datasets._mudata import own_columns_only
-from scvi_xmodal.model._setup_checks import check_kind
 from scvi_xmodal.pairing._cells import labels_of
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, kind_of
+from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.metrics._inputs import find_kind
-from scvi_xmodal.model._setup_checks import check_kind
 from scvi_xmodal.tl._joint import _joined
 from scvi_xmodal.tl._thresholds import binarize
 

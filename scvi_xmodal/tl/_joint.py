@@ -11,7 +11,8 @@ from mudata import MuData
 
 from scvi_xmodal._arguments import LIST, check_arguments
 from scvi_xmodal.data import open_backed, rows_of_modality
-from scvi_xmodal.data._query import checked_rows
+from scvi_xmodal.data._query import modality_name
+from scvi_xmodal.data._query_cells import checked_rows
 from scvi_xmodal.datasets._mudata import own_columns_only
 
 if TYPE_CHECKING:
@@ -171,15 +172,16 @@ def _check_measured(model: Any, data: Any, keys: Sequence[str], indices: Any) ->
         return
     rows = slice(None) if indices is None else checked_rows(indices, data.n_obs)
     for key in keys:
-        if key in data.mod:
-            own = rows_of_modality(data, key)[rows]
-            n_lacking = int((own < 0).sum())
-            if n_lacking:
-                raise ValueError(
-                    f"{n_lacking} of {own.size} cells were not measured in {key!r}: subset to "
-                    "those that were, or let Butterfly look through what each cell has: "
-                    f"model.get_latent_representation(modality={list(keys)})."
-                )
+        spec = model._check_key(key, "modality")
+        name = modality_name(data, spec, modality=model._location(key)[0])
+        own = rows_of_modality(data, name)[rows]
+        n_lacking = int((own < 0).sum())
+        if n_lacking:
+            raise ValueError(
+                f"{n_lacking} of {own.size} cells were not measured in {key!r}: subset to "
+                "those that were, or let Butterfly look through what each cell has: "
+                f"model.get_latent_representation(modality={list(keys)})."
+            )
 
 
 def _joined(modalities: dict[str, AnnData]) -> MuData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from mudata import MuData
 from scipy import sparse
 
 from scvi_xmodal.data import pick_modality, read_query
-from scvi_xmodal.data._query import checked_rows
+from scvi_xmodal.data._query_cells import checked_rows
 from scvi_xmodal.module import ModalitySpec
 
 
@@ -189,6 +190,111 @@ class TestRefuse:
         query.var["feature_types"] = "Gene Expression"
         with pytest.raises(ValueError, match="holds 'rna' features"):
             read_query(query, spec, other_specs=(rna,))
+
+    def test_features_named_like_those_of_another_kind(self, small):
+        antibodies = ModalitySpec.build("protein", "protein", small["rna"].var_names)
+        query = small["rna"].copy()
+        read_query(query, antibodies)
+        query.var["feature_types"] = "Gene Expression"
+        with pytest.raises(ValueError, match=r"source='protein' takes protein, but.* is rna"):
+            read_query(query, antibodies)
+        rna = ModalitySpec.build("rna", "rna", small["rna"].var_names)
+        with pytest.raises(ValueError, match=r"holds 'rna' features \(var.*with source='rna'"):
+            read_query(query, antibodies, other_specs=(rna,))
+
+
+class TestOrder:
+    """A MuData's order is the answer's, whatever its modality's own."""
+
+    @pytest.fixture
+    def mixed(self, small):
+        # ATAC of cells 19 to 5, which the MuData has in the other direction
+        return MuData({"rna": small["rna"].copy(), "atac": small["atac"][:4:-1].copy()})
+
+    @pytest.mark.parametrize("backed", [False, True])
+    def test_all_cells(self, mixed, small, spec, expected, backed, tmp_path):
+        rows = small.obs_names.get_indexer(mixed.obs_names)
+        rows = rows[np.isin(small.obs_names[rows], mixed["atac"].obs_names)]
+        if backed:
+            mixed.write(tmp_path / "mixed.h5mu")
+            mixed = mudata.read_h5mu(tmp_path / "mixed.h5mu", backed="r")
+        read = read_query(mixed, spec)
+        assert read.n_obs == 15
+        assert read.obs.index.tolist() == small.obs_names[rows].tolist()
+        np.testing.assert_array_equal(read.reader.rows(slice(None)).toarray(), expected[rows])
+        np.testing.assert_array_equal(read.reader.rows([14, 0]).toarray(), expected[rows[[14, 0]]])
+        blocks = list(read.reader.blocks(size=4))
+        assert [block.shape[0] for block in blocks] == [4, 4, 4, 3]
+        np.testing.assert_array_equal(sparse.vstack(blocks).toarray(), expected[rows])
+
+    def test_all_cells_are_all_rows(self, mixed, spec):
+        values, obs = _read(mixed, spec)
+        chosen, chosen_obs = _read(mixed, spec, indices=np.arange(mixed.n_obs))
+        np.testing.assert_array_equal(values, chosen)
+        assert obs.index.equals(chosen_obs.index)
+
+    def test_a_modality_that_was_replaced_has_none(self, mixed, small, spec):
+        mixed.mod["atac"] = small["atac"][:10].copy()
+        with pytest.raises(ValueError, match=r"disagree about cells.*call mdata\.update"):
+            read_query(mixed, spec)
+
+
+class TestBatches:
+    """Batches are read from where they were registered."""
+
+    @pytest.fixture
+    def query(self, small):
+        for key, prefix in (("rna", "gex"), ("atac", "peaks")):
+            small[key].obs["lane"] = [f"{prefix}_{number % 2}" for number in range(20)]
+        small.obs["lane"] = [f"top_{number % 2}" for number in range(20)]
+        return small
+
+    @pytest.mark.parametrize(
+        ("places", "first"),
+        [((), "peaks_0"), ((None,), "top_0"), (("rna",), "gex_0"), (("gone", None), "top_0")],
+    )
+    def test_the_first_place(self, query, spec, places, first):
+        obs = _read(query, spec, batch_key="lane", batch_places=places)[1]
+        assert obs["lane"].iloc[0] == first
+        alone = _read(query["atac"], spec, batch_key="lane", batch_places=places)[1]
+        assert alone["lane"].iloc[0] == "peaks_0"
+
+    def test_in_another_order(self, query, spec):
+        cells = query["atac"][::-1].copy()
+        mixed = MuData({"rna": query["rna"].copy(), "atac": cells})
+        mixed.obs["lane"] = query.obs["lane"].reindex(mixed.obs_names)
+        for place in (None, "rna"):
+            obs = _read(mixed, spec, batch_key="lane", batch_places=(place,))[1]
+            whole = query.obs if place is None else query["rna"].obs
+            assert obs["lane"].tolist() == whole["lane"].loc[obs.index].tolist()
+
+    def test_a_cell_that_it_lacks_is_told_of_by_the_next(self, query, spec):
+        for part in (query["rna"], query["atac"]):
+            part.obs["lane"] = part.obs["lane"].str[-1].astype(int)
+        partly = MuData({"rna": query["rna"][:8].copy(), "atac": query["atac"].copy()})
+        partly["atac"].obs["lane"] += 10
+        obs = _read(partly, spec, batch_key="lane", batch_places=("rna",))[1]
+        assert obs.loc[query.obs_names[6:10], "lane"].tolist() == [0, 1, 10, 11]
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_repeated_names_keep_them(self, query, spec):
+        parts = {key: query[key].copy() for key in ("rna", "atac")}
+        for part in parts.values():
+            del part.obs["lane"]
+            part.obs_names = [f"cell_{number // 2}" for number in range(20)]
+        twins = MuData({"rna": parts["rna"], "atac": parts["atac"][6:].copy()})
+        twins.obs["lane"] = query.obs["lane"].to_numpy()
+        expected = query.obs["lane"].tolist()[6:]
+        assert _read(twins, spec, batch_key="lane")[1]["lane"].tolist() == expected
+        some = _read(twins, spec, batch_key="lane", indices=[13, 12, 3])[1]
+        assert some["lane"].tolist() == ["top_1", "top_0"]
+
+
+def test_a_column_called_like_a_modality_is_kept(small, spec):
+    small.obs["atac"], small.obs["rna:n"], small.obs["a:b"] = 1, 2, 3
+    columns = _read(small, spec)[1].columns
+    assert {"atac", "a:b"} <= set(columns)
+    assert "rna:n" not in columns
 
 
 @pytest.mark.parametrize(

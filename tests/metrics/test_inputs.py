@@ -124,6 +124,15 @@ def test_mudata_must_hold_the_kind(rna, as_mudata):
         evaluate_translation(rna.prediction, np.ones((90, 40)))
 
 
+@pytest.mark.parametrize("which", ["truth", "reference"])
+def test_what_is_measured_must_be_of_the_predictions_kind(rna, which):
+    parts = {"truth": rna.truth, "reference": rna.reference}
+    parts[which] = parts[which].copy()
+    parts[which].var["feature_types"] = "Antibody Capture"
+    with pytest.raises(ValueError, match=f"{which} takes rna, but.* is protein"):
+        evaluate_features(rna.prediction, **parts)
+
+
 def test_tables_need_predictions(rna):
     with pytest.raises(ValueError, match="empty dict"):
         evaluate_translation({}, rna.truth)

@@ -260,6 +260,44 @@ def test_indices(trained, expected, indices, given):
     np.testing.assert_allclose(latent, expected["latents"]["atac"][rows], atol=1e-6)
 
 
+@pytest.mark.parametrize("how", ["translate", "latent", "familiarity", "baseline"])
+@pytest.mark.parametrize("source", ["rna", "atac"])
+def test_answers_stand_in_the_mudatas_order(trained, how, source):
+    original, model = trained.original, trained.model
+    mixed = MuData({"rna": original["rna"].copy(), "atac": original["atac"][::-1].copy()})
+    baseline = Ridge(n_components=3).fit(original)
+
+    def answer(query):
+        if how == "familiarity":
+            return model.familiarity(query, source=source)["familiarity"].to_numpy()
+        if how == "latent":
+            return model.get_latent_representation(query, modality=source)
+        translator = model if how == "translate" else baseline
+        return translator.translate(query, source=source, target=OTHER[source]).X
+
+    rows = original.obs_names.get_indexer(mixed.obs_names)
+    np.testing.assert_allclose(answer(mixed), answer(original)[rows], rtol=1e-5, atol=1e-6)
+
+
+def test_batches_are_those_that_were_registered(batched):
+    model, query = batched.model, batched.original.copy()
+    wanted = model.translate(query, source="rna", target="atac")
+    names = query.obs["batch"].unique().tolist()
+    query["rna"].obs["batch"] = query.obs["batch"].map(dict(zip(names, names[::-1], strict=True)))
+    query["atac"].obs["batch"] = "unknown"
+    for source in ("rna", ("rna", "atac")):
+        found = model.translate(query, source=source, target="atac")
+        assert found.obs["batch"].tolist() == query.obs["batch"].tolist()
+        if source == "rna":
+            np.testing.assert_array_equal(found.X, wanted.X)
+    other = model.translate(query["rna"], source="rna", target="atac")
+    assert np.abs(other.X - wanted.X).max() > 1e-4
+    np.testing.assert_array_equal(
+        model.familiarity(query, source="rna"),
+        model.familiarity(batched.original, source="rna"),
+    )
+
+
 def test_a_layer_of_the_query(trained, expected):
     query = trained.original["atac"].copy()
     query.layers["counts"] = query.X.copy()

@@ -193,6 +193,12 @@ class TestOrder:
             joint_latent(model, partly)
         assert joint_latent(model, partly, modalities=["atac"]).shape == (40, 4)
 
+    def test_they_are_told_under_other_keys(self, study):
+        model, mdata = study
+        partly = MuData({"gex": mdata["rna"][:40].copy(), "peaks": mdata["atac"][20:].copy()})
+        with pytest.raises(ValueError, match=r"20 of 60 cells were not measured in 'rna'"):
+            joint_latent(model, partly)
+
 
 def test_latents_that_are_not_shared_are_not_joined(study):
     mdata = study[1].copy()
