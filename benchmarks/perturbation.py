@@ -144,7 +144,7 @@ def _transport(cells: AnnData, rows: np.ndarray) -> Pairs:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*principal components")
         return xm.pairing.by_optimal_transport(
-            cells, **PAIRING, label_key="cell_type", indices=rows
+            cells, **PAIRING, labels_key="cell_type", indices=rows
         )
 
 

@@ -104,7 +104,7 @@ ARGUMENTS: dict[str, Rule] = {
     # names of layers, modalities and columns
     **dict.fromkeys(["layer", "rna_layer", "atac_layer", "protein_layer"], TEXT.or_none("for X")),
     **dict.fromkeys(["modality", "batch_key", "kind", "unsure"], TEXT.or_none()),
-    **dict.fromkeys(["labels_key", "label_key", "key", "groupby"], TEXT.or_none()),
+    **dict.fromkeys(["labels_key", "key", "groupby"], TEXT.or_none()),
     **dict.fromkeys(["match", "condition_key", "color", "basis"], TEXT.or_none()),
     "prefix": Rule(lambda value: _is_text(value) and "/" not in value, "text without /").or_none(),
     **dict.fromkeys(["dataset_id", "title", "training_data_url"], TEXT.or_none()),

@@ -60,7 +60,7 @@ class PartlyPairedMixin(TrainingMixin):
                     f"at least {_FEWEST_PAIRS} must be, for translation is learned from them. "
                     "Cells are paired where modalities share obs_names. Experiments that share "
                     "no cell can be trained on within labels: "
-                    "xm.model.Butterfly.from_unpaired(rna, atac, label_key)."
+                    "xm.model.Butterfly.from_unpaired(rna, atac, labels_key)."
                 )
 
     def _validation_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> None:

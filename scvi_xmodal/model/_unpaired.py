@@ -32,7 +32,7 @@ class UnpairedMixin:
         cls,
         rna: AnnData,
         atac: AnnData,
-        label_key: str,
+        labels_key: str,
         *,
         batch_key: str | None = None,
         layers: Mapping[str, str] | None = None,
@@ -51,7 +51,7 @@ class UnpairedMixin:
         rna, atac
             Raw counts of the two experiments. Where they use the same cell names, the names of
             all cells are prefixed, as in ``"rna:AAAC-1"``: equal barcodes are no equal cells.
-        label_key
+        labels_key
             Column of both ``obs`` with the labels, the same words in both.
         batch_key
             Column of both ``obs`` with batches.
@@ -79,7 +79,7 @@ class UnpairedMixin:
         >>> model.adata.n_obs
         80
         """
-        check_arguments(locals(), rna=ANNDATA, atac=ANNDATA, label_key=TEXT)
+        check_arguments(locals(), rna=ANNDATA, atac=ANNDATA, labels_key=TEXT)
         kinds = tuple(modalities) if isinstance(modalities, Sequence) else ()
         if len(kinds) != 2 or not set(kinds) <= {"rna", "atac", "protein"} or len(set(kinds)) < 2:
             raise ValueError(
@@ -92,13 +92,13 @@ class UnpairedMixin:
         if not set(layers) <= set(kinds):
             unknown = sorted(set(layers) - set(kinds))
             raise ValueError(f"layers names {unknown}; the modalities are {list(kinds)}.")
-        columns = {"label_key": label_key}
+        columns = {"labels_key": labels_key}
         columns |= {} if batch_key is None else {"batch_key": batch_key}
         mdata = _joined(parts, layers, columns)
         cls.setup_mudata(
             mdata,
             batch_key=batch_key,
-            labels_key=label_key,
+            labels_key=labels_key,
             modalities={f"{kind}_layer": kind for kind in kinds},
             pairing="unpaired",
             **{f"{kind}_layer": layers.get(kind) for kind in kinds},

@@ -30,7 +30,7 @@ def by_optimal_transport(
     condition_key: str,
     control: str,
     perturbed: str,
-    label_key: str | None = None,
+    labels_key: str | None = None,
     *,
     indices: ArrayLike | None = None,
     n_pcs: int = 50,
@@ -64,7 +64,7 @@ def by_optimal_transport(
         Column of ``obs`` with the condition.
     control, perturbed
         The two conditions, as they stand in that column; cells of others are left out.
-    label_key
+    labels_key
         Column of ``obs`` with the cell type; ``None`` to match across all cells.
     indices
         Rows of the training cells: ``split.train``. By default all.
@@ -121,7 +121,7 @@ def by_optimal_transport(
             raise ValueError(
                 f"None of the {rows.size} training cells has the {key} condition {condition!r}."
             )
-    groups = list(_shared_groups(adata, sides, label_key))
+    groups = list(_shared_groups(adata, sides, labels_key))
     options = _Options(assignment, n_pcs, max_cells, seed)
     used = np.unique(np.concatenate([own for group in groups for own in group]))
     name = layer_name("adata", layer)
@@ -182,14 +182,14 @@ def _check(assignment: str, n_pcs: int, max_cells: int) -> None:
 
 
 def _shared_groups(
-    adata: AnnData, sides: dict[str, NDArray[np.int64]], label_key: str | None
+    adata: AnnData, sides: dict[str, NDArray[np.int64]], labels_key: str | None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield the rows of both conditions' cells, label by label."""
-    if label_key is None:
+    if labels_key is None:
         yield sides["control"], sides["perturbed"]
         return
     groups = {
-        key: groups_by_label(labels_of(adata, label_key, rows, argument="label_key"), rows)
+        key: groups_by_label(labels_of(adata, labels_key, rows, argument="labels_key"), rows)
         for key, rows in sides.items()
     }
     shared = [label for label in groups["control"] if label in groups["perturbed"]]
@@ -235,10 +235,12 @@ def _parts(
         yield np.arange(n_control), np.arange(n_perturbed)
         return
     gigabytes = BYTES_PER_PAIR[options.assignment] * n_control * n_perturbed / 1e9
+    memory = f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else "less than .1 GB"
     warn_user(
-        f"Matching {n_control} control with {n_perturbed} perturbed cells of one label at once "
-        f"would take {gigabytes:.1f} GB: they are cut at random into {n_parts} parts and matched "
-        "within those. Raise max_cells if there is memory, or give finer labels.",
+        f"{n_control} control and {n_perturbed} perturbed cells of one label are more than "
+        f"max_cells={options.max_cells}: they are cut at random into {n_parts} parts and matched "
+        f"within those. Matched at once, they would take {memory}: raise max_cells if there is so "
+        "much, or give finer labels.",
     )
     rng = np.random.default_rng(options.seed)
     cut = [np.array_split(rng.permutation(n), n_parts) for n in (n_control, n_perturbed)]

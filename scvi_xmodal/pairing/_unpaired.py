@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def unpaired(
     rna: AnnData | MuData,
     atac: AnnData | None = None,
-    label_key: str = "cell_type",
+    labels_key: str = "cell_type",
     *,
     indices: Any = None,
     n_pairs: int | None = None,
@@ -54,7 +54,7 @@ def unpaired(
     ----------
     rna, atac
         The two experiments; or one MuData that holds both, and all its modalities are paired.
-    label_key
+    labels_key
         Column of ``obs`` with the labels, the same words in both.
     indices
         Training rows: a pair ``(rows of rna, rows of atac)``; of a MuData its own rows,
@@ -97,9 +97,9 @@ def unpaired(
     """
     check_arguments(locals())
     if atac is None:
-        cells = _of_mudata(rna, label_key, indices, modalities)
+        cells = _of_mudata(rna, labels_key, indices, modalities)
     else:
-        cells = _of_two((rna, atac), label_key, indices, modalities)
+        cells = _of_two((rna, atac), labels_key, indices, modalities)
     _warn_of_single_cells(cells)
     return drawn_within_labels(cells, n_pairs=n_pairs, redraw=redraw, seed=seed)
 
@@ -234,7 +234,7 @@ def _warn_of_single_cells(cells: LabelledCells) -> None:
 
 
 def _of_two(
-    experiments: tuple[Any, Any], label_key: str, indices: Any, modalities: Any
+    experiments: tuple[Any, Any], labels_key: str, indices: Any, modalities: Any
 ) -> LabelledCells:
     keys = ("rna", "atac") if modalities is None else tuple(modalities)
     chosen = (None, None) if indices is None else tuple(indices)
@@ -248,14 +248,14 @@ def _of_two(
         check_arguments({str(key): adata}, **{str(key): ANNDATA})
     for key, adata, rows in zip(keys, experiments, chosen, strict=True):
         rows = training_rows(rows, adata.n_obs)
-        cells[key] = (rows, labels_of(adata, label_key, rows, argument="label_key"))
+        cells[key] = (rows, labels_of(adata, labels_key, rows, argument="labels_key"))
     return cells
 
 
-def _of_mudata(mdata: Any, label_key: str, indices: Any, modalities: Any) -> LabelledCells:
+def _of_mudata(mdata: Any, labels_key: str, indices: Any, modalities: Any) -> LabelledCells:
     keys = modality_keys(mdata, modalities)
     rows = training_rows(indices, mdata.n_obs)
-    labels = labels_of(mdata, label_key, rows, argument="label_key")
+    labels = labels_of(mdata, labels_key, rows, argument="labels_key")
     cells = {}
     for name, key in keys.items():
         own = rows_of_modality(mdata, key)[rows]

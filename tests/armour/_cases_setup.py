@@ -303,7 +303,7 @@ PERTURBATION = [
 
 
 def _unpaired(change: Any = None, **arguments: Any) -> Any:
-    named = {"label_key": "cell_type", **arguments}
+    named = {"labels_key": "cell_type", **arguments}
 
     def call(w: World) -> Any:
         rna, atac = w.mdata["rna"][:30].copy(), w.mdata["atac"][30:].copy()
@@ -314,8 +314,8 @@ def _unpaired(change: Any = None, **arguments: Any) -> Any:
 
 
 UNPAIRED = [
-    Case("from_unpaired", "no_label", _unpaired(label_key=None), "label_key must be text"),
-    Case("from_unpaired", "no_such_label", _unpaired(label_key="x"), r"no obs\['x'\]"),
+    Case("from_unpaired", "no_label", _unpaired(labels_key=None), "labels_key must be text"),
+    Case("from_unpaired", "no_such_label", _unpaired(labels_key="x"), r"no obs\['x'\]"),
     Case("from_unpaired", "no_such_batch", _unpaired(batch_key="x"), r"no obs\['x'\]"),
     Case("from_unpaired", "layers_list", _unpaired(layers=["x"]), "layers must be a dict"),
     Case("from_unpaired", "layers_name", _unpaired(layers={"gex": "x"}), r"layers names \['gex'"),

@@ -529,7 +529,7 @@ def _unpaired(change: Any = None, **options: Any) -> Any:
     def call(w: World) -> Any:
         rna, atac = w.mdata["rna"][:30].copy(), w.mdata["atac"][30:].copy()
         rna = rna if change is None else change(rna)
-        return pairing.unpaired(w.given(rna), w.given(atac), **{"label_key": LABELLED, **options})
+        return pairing.unpaired(w.given(rna), w.given(atac), **{"labels_key": LABELLED, **options})
 
     return call
 
@@ -601,7 +601,7 @@ PAIRING = [
         _cluster(lambda w: w.part("atac", rna=with_value(w.mdata["rna"], 0.5))),
         r"0\.5",
     ),
-    Case("unpaired", "column", _unpaired(label_key="x"), r"no obs\['x'\]"),
+    Case("unpaired", "column", _unpaired(labels_key="x"), r"no obs\['x'\]"),
     Case(
         "unpaired",
         "no_shared_label",
@@ -631,12 +631,14 @@ PAIRING = [
     Case("by_optimal_transport", "key", _transport(condition_key="x"), "'x' is no column of obs"),
     Case("by_optimal_transport", "same", _transport(perturbed="ctrl"), "both 'ctrl'"),
     Case("by_optimal_transport", "absent", _transport(perturbed="ko"), "'ko' occurs nowhere"),
-    Case("by_optimal_transport", "label", _transport(label_key="x"), r"no obs\['x'\]"),
-    Case("by_optimal_transport", "no_shared", _transport(label_key="condition"), "share no label"),
+    Case("by_optimal_transport", "label", _transport(labels_key="x"), r"no obs\['x'\]"),
+    Case(
+        "by_optimal_transport", "no_shared", _transport(labels_key="condition"), "share no label"
+    ),
     Case(
         "by_optimal_transport",
         "missing",
-        _transport(lambda a: with_obs(a, "t", gap(a.obs[LABELLED])), label_key="t"),
+        _transport(lambda a: with_obs(a, "t", gap(a.obs[LABELLED])), labels_key="t"),
         "have no label",
     ),
     Case("by_optimal_transport", "n_pcs", _transport(n_pcs=0), "n_pcs=0; it must be at least 1"),

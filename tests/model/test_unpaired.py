@@ -130,7 +130,7 @@ class TestTraining:
         split = SPLIT
         Butterfly.setup_mudata(joined, pairing="unpaired")
         model = Butterfly(joined, **SMALL)
-        options = {"label_key": "cell_type"}
+        options = {"labels_key": "cell_type"}
         pairs = xm.pairing.unpaired(joined, indices=split.train, redraw=True, **options)
         assert isinstance(pairs, RedrawnPairs)
         validation = xm.pairing.unpaired(joined, indices=split.validation, **options)
@@ -273,7 +273,7 @@ class TestRefused:
             model.translate(source="rna", target="atac", indices=[58, 59])
 
     def test_bad_arguments(self, apart):
-        with pytest.raises(ValueError, match=r"no obs\['tissue'\].*Set label_key="):
+        with pytest.raises(ValueError, match=r"no obs\['tissue'\].*Set labels_key="):
             Butterfly.from_unpaired(*apart, "tissue")
         with pytest.raises(ValueError, match=r"no obs\['plate'\].*Set batch_key="):
             Butterfly.from_unpaired(*apart, "cell_type", batch_key="plate")

@@ -157,7 +157,8 @@ def test_one_cell_on_a_side(cells):
 
 @pytest.mark.parametrize("assignment", ["transport", "one_to_one"])
 def test_groups_too_large_are_cut_with_a_warning(cells, assignment):
-    with pytest.warns(UserWarning, match=r"21 control with 19 perturbed.*cut at random into 4"):
+    said = r"21 control and 19 perturbed.*max_cells=6: .*cut at random into 4.*less than \.1 GB"
+    with pytest.warns(UserWarning, match=said):
         pairs = by_optimal_transport(cells, *CONDITIONS, assignment=assignment, max_cells=6)
     n_pairs = {"transport": 21, "one_to_one": 19}[assignment]
     assert len(set(pairs.rows["control"])) == n_pairs
@@ -181,9 +182,9 @@ class TestBadInput:
             (("condition", "ctrl", "IFN"), {}, r"perturbed='IFN' occurs nowhere.*'ctrl', 'other'"),
             (("condition", "none", "stim"), {}, r"control='none' occurs nowhere"),
             (("treatment", "ctrl", "stim"), {}, r"'treatment' is no column.*'condition'"),
-            (CONDITIONS, {"label_key": "tissue"}, r"no obs\['tissue'\].*label_key="),
+            (CONDITIONS, {"labels_key": "tissue"}, r"no obs\['tissue'\].*labels_key="),
             (CONDITIONS, {"indices": range(21)}, "None of the 21 training cells has the perturb"),
-            (CONDITIONS, {"label_key": "cell_type", "indices": np.r_[0:12, 31:40]}, "no label"),
+            (CONDITIONS, {"labels_key": "cell_type", "indices": np.r_[0:12, 31:40]}, "no label"),
             (CONDITIONS, {"assignment": "greedy"}, "'greedy'"),
             (CONDITIONS, {"n_pcs": 0}, "n_pcs=0"),
             (CONDITIONS, {"max_cells": 0}, "max_cells=0"),

@@ -125,7 +125,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"label_key": "tissue"}, r"no obs\['tissue'\].*Set label_key="),
+            ({"labels_key": "tissue"}, r"no obs\['tissue'\].*Set labels_key="),
             ({"indices": range(5)}, "a pair"),
             ({"indices": ([1], [20])}, "go up to 20"),
             ({"n_pairs": 0}, "n_pairs=0"),
