@@ -222,9 +222,9 @@ class TrustMixin:
     def trust_scores(self, source: str, target: str) -> pd.DataFrame:
         """Return how well each feature was translated in the validation cells.
 
-        The score of a feature stands in ``var`` of every translation too, but the protein
-        head's. It says what to expect of cells like the training cells; :meth:`familiarity` says
-        which cells are.
+        The score of a feature stands in ``var`` of translations too, but the protein head's and
+        those from several modalities, by chains or by ensembles. It says what to expect of cells
+        like the training cells; :meth:`familiarity` says which cells are.
 
         Parameters
         ----------
