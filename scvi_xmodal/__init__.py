@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scvi_xmodal import baselines, data, datasets, metrics, model, pairing, pl, pp, tl
 
 __all__ = ["baselines", "data", "datasets", "metrics", "model", "pairing", "pl", "pp", "tl"]
+_FOR_DEVELOPERS = ("module", "nn", "train")
+"""What models are built from: at hand, as docstrings name it, but not among what users need."""
 
 try:
     __version__ = version("scvi-xmodal")
@@ -24,10 +26,10 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
+    if name in (*__all__, *_FOR_DEVELOPERS):
         return importlib.import_module(f"scvi_xmodal.{name}")
     raise AttributeError(f"module 'scvi_xmodal' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_FOR_DEVELOPERS})

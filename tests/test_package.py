@@ -50,6 +50,13 @@ def test_a_subpackage_is_imported_on_first_use():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("name", ["module", "nn", "train"])
+def test_what_docstrings_name_is_at_hand_before_any_model(name):
+    code = f"import scvi_xmodal as xm; assert xm.{name}.__name__ == 'scvi_xmodal.{name}'"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert name in dir(xm)
+
+
 def test_an_unknown_attribute_is_named():
     with pytest.raises(AttributeError, match="'scvi_xmodal' has no attribute 'modle'"):
         xm.modle  # noqa: B018

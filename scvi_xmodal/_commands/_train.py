@@ -136,8 +136,8 @@ def _split(mdata: MuData, hold_out: str, seed: int, layers: Mapping[str, str]) -
     import scvi_xmodal as xm
 
     if hold_out != "none":
-        rna_layer = _setup_layers(mdata, layers).get("rna_layer")
         by: Any = hold_out
-        return xm.pp.split(mdata, by=by, seed=seed, layer=rna_layer)
+        read = _setup_layers(mdata, layers).get("rna_layer") if by == "cluster" else None
+        return xm.pp.split(mdata, by=by, seed=seed, layer=read)
     tenths = xm.pp.split(mdata, by="cell", n_folds=10, seed=seed, validation_fraction=0)
     return xm.data.Split(tenths.train, tenths.test)

@@ -94,7 +94,7 @@ class CountsField(LayerField):
 
 
 MuDataCountsField = MuDataWrapper(CountsField)
-MuDataCountsField.__module__ = __name__  # so that models can be pickled
+MuDataCountsField.__module__ = __name__  # so that models loaded without their data can be pickled
 
 
 def chromosomes_of(adata: AnnData) -> NDArray[np.object_] | None:

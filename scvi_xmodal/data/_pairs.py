@@ -117,12 +117,6 @@ class Pairs:
             same &= column == columns[0]
         return float(same.mean())
 
-    def check_against(self, split: Split, modalities: Iterable[str], n_obs: int) -> None:
-        """Raise unless all modalities are there and all rows are training rows."""
-        self.check_complete(modalities)
-        for key, own in self.sources.items():
-            check_training_rows(own, key, split, n_obs)
-
     def check_complete(self, modalities: Iterable[str]) -> None:
         """Raise unless there are pairs and all modalities are there."""
         if len(self) < _MIN_PAIRS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._arguments import check_arguments, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -118,6 +118,12 @@ def matched_labels(
 
 
 def _matched(truth: ArrayLike, annotated: ArrayLike) -> tuple[pd.Series, pd.Series]:
+    for name, labels in (("truth", truth), ("annotated", annotated)):
+        if getattr(labels, "ndim", 1) != 1:
+            raise ValueError(
+                f"{name} must be one label for each cell, got {shown(labels)}: of a table give "
+                "the column, such as tl.annotate(...)['label'] or adata.obs['cell_type']."
+            )
     true, given = (pd.Series(values).astype(object) for values in (truth, annotated))
     if len(true) != len(given):
         raise ValueError(f"{len(true)} true labels were given for {len(given)} cells.")

@@ -10,6 +10,7 @@ import numpy as np
 from lightning.pytorch.utilities import move_data_to_device
 from tqdm import tqdm
 
+from scvi_xmodal._arguments import shown
 from scvi_xmodal._callers import level_of_user
 
 if TYPE_CHECKING:
@@ -72,16 +73,20 @@ def given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
                 f"depth={depth!r} is unknown; it is 'median', 'predicted', or an array."
             )
         return None
+    wanted = f"depth must hold one positive total for each of the {n_obs} cells"
     try:
         # a copy: torch takes no read-only arrays, as columns of pandas 3 are
         totals = np.array(depth, dtype=np.float32)
     except (TypeError, ValueError):
-        totals = np.empty(0, dtype=np.float32)
-    if totals.shape != (n_obs,) or not np.isfinite(totals).all() or (totals <= 0).any():
-        raise ValueError(
-            f"depth must hold one positive total for each of the {n_obs} cells, got shape "
-            f"{totals.shape}."
-        )
+        raise ValueError(f"{wanted}, got {shown(depth)}.") from None
+    if totals.ndim == 0:
+        mend = f": np.full({n_obs}, {depth})." if totals > 0 else "."
+        raise ValueError(f"{wanted}, got {shown(depth)}{mend}")
+    if totals.shape != (n_obs,):
+        raise ValueError(f"{wanted}, got shape {totals.shape}.")
+    bad = ~(np.isfinite(totals) & (totals > 0))
+    if bad.any():
+        raise ValueError(f"{wanted}, got {totals[bad][0]:g} for {bad.sum()} of them.")
     return totals
 
 

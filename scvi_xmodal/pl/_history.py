@@ -68,7 +68,8 @@ def history(
     Raises
     ------
     ValueError
-        If the model is not trained, a metric is unknown, or the number of axes is another.
+        If the model is not trained or kept no history, a metric is unknown, or the number of axes
+        is another.
 
     Examples
     --------
@@ -82,6 +83,11 @@ def history(
     """
     given = getattr(model_or_history, "history", model_or_history)
     check_arguments({"history": given}, history=MAPPING.or_none())
+    if not given and getattr(model_or_history, "is_trained_", False):
+        raise ValueError(
+            "This trained model has no history to draw: was it trained with logger=False? Train "
+            "it without that."
+        )
     found = _found(given)
     if metrics is None:
         metrics = (_WATCHED,)

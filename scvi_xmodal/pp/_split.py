@@ -116,6 +116,11 @@ def split(
     """
     check_arguments(locals())
     _check_choices(by, key, validation_fraction, exclude)
+    if layer is not None and (by != "cluster" or key is not None):
+        raise ValueError(
+            f"layer={layer!r} says nothing here: counts are read to cluster cells only, "
+            "by='cluster' without key."
+        )
     defaults = _DEFAULTS[by]
     n_folds = defaults.n_folds if n_folds is None else n_folds
     folds: dict[str, Any] = {"n_folds": n_folds, "fold": fold}

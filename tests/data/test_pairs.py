@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from scvi_xmodal.data import Pairs, Split
+from scvi_xmodal.data._pairs import check_training_rows
 
 
 def test_rows_become_int64_of_one_dimension():
@@ -49,35 +50,32 @@ def test_given_arrays_are_not_changed():
     assert rows.tolist() == [[3], [1]]
 
 
-class TestCheckAgainst:
+class TestChecks:
     split = Split([0, 1, 2, 3], validation=[4], test=[5])
 
     def test_training_rows_pass(self):
-        Pairs({"rna": [0, 3, 3], "atac": [2, 2, 0]}).check_against(self.split, ["rna", "atac"], 7)
+        check_training_rows(np.array([0, 3, 3]), "rna", self.split, 7)
 
     def test_cells_outside_the_split_pass(self):
-        Pairs({"rna": [6, 1], "atac": [0, 6]}).check_against(self.split, ["rna", "atac"], 7)
+        check_training_rows(np.array([6, 1]), "rna", self.split, 7)
 
     @pytest.mark.parametrize("row", [4, 5])
     def test_held_out_cells_are_a_leak(self, row):
-        pairs = Pairs({"rna": [0, 1], "atac": [0, row]})
         with pytest.raises(ValueError, match=rf"1 of the pairs' 'atac' rows.*first is {row}"):
-            pairs.check_against(self.split, ["rna", "atac"], 7)
+            check_training_rows(np.array([0, row]), "atac", self.split, 7)
+
+    def test_rows_beyond_the_data(self):
+        with pytest.raises(ValueError, match="row 7 of 'atac', but there are 7 cells"):
+            check_training_rows(np.array([0, 7]), "atac", self.split, 7)
 
     def test_missing_modality(self):
         with pytest.raises(ValueError, match=r"no rows for \['protein'\].*\['rna', 'atac'\]"):
-            Pairs({"rna": [0, 1], "atac": [0, 1]}).check_against(self.split, ["rna", "protein"], 7)
-
-    def test_rows_beyond_the_data(self):
-        pairs = Pairs({"rna": [0, 1], "atac": [0, 7]})
-        with pytest.raises(ValueError, match="row 7 of 'atac', but there are 7 cells"):
-            pairs.check_against(self.split, ["rna", "atac"], 7)
+            Pairs({"rna": [0, 1], "atac": [0, 1]}).check_complete(["rna", "protein"])
 
     @pytest.mark.parametrize("rows", [[], [2]], ids=["none", "one"])
     def test_too_few_pairs(self, rows):
-        pairs = Pairs({"rna": rows, "atac": rows})
         with pytest.raises(ValueError, match=rf"{len(rows)} pairs are too few; at least 2"):
-            pairs.check_against(self.split, ["rna", "atac"], 7)
+            Pairs({"rna": rows, "atac": rows}).check_complete(["rna", "atac"])
 
 
 class TestPurity:

@@ -69,3 +69,8 @@ def test_users_mistakes_are_named(labels):
         evaluate_annotation(true, given.set_axis([f"c{i}" for i in range(60)]))
     with pytest.raises(ValueError, match="Not one cell has a true label"):
         evaluate_annotation([None, None], ["a", "b"])
+    table = pd.DataFrame({"label": given, "share": 1.0})
+    with pytest.raises(ValueError, match=r"annotated must be .*\(60, 2\).*\['label'\]"):
+        evaluate_annotation(true, table)
+    with pytest.raises(ValueError, match="truth must be one label for each cell"):
+        evaluate_annotation(table, given)

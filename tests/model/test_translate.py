@@ -245,13 +245,14 @@ class TestDepth:
             ("mean", "depth='mean' is unknown; it is 'median', 'predicted', or an array"),
             (np.ones(59), r"one positive total for each of the 60 cells, got shape \(59,\)"),
             (np.ones((60, 1)), r"got shape \(60, 1\)"),
-            (1000.0, r"got shape \(\)"),
-            (None, "one positive total"),
+            (1000.0, r"got 1000.0: np\.full\(60, 1000.0\)"),
+            (None, "one positive total.*got None"),
             (np.zeros(60), "one positive total"),
-            (np.full(60, np.nan), "one positive total"),
+            (np.full(60, np.nan), "one positive total.*got nan for 60 of them"),
+            (np.r_[-1.0, np.ones(59)], "one positive total.*got -1 for 1 of them"),
             (["deep"] * 60, "one positive total"),
         ],
-        ids=["word", "length", "2d", "number", "none", "zero", "nan", "text"],
+        ids=["word", "length", "2d", "number", "none", "zero", "nan", "negative", "text"],
     )
     def test_what_is_no_depth(self, trained, depth, message):
         with pytest.raises(ValueError, match=message):

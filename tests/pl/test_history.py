@@ -126,6 +126,12 @@ def test_mistakes_are_named():
 
     with pytest.raises(ValueError, match="train the model first"):
         pl.history(Untrained())
+
+    class Silent(Untrained):
+        is_trained_ = True
+
+    with pytest.raises(ValueError, match="trained model has no history.*logger=False"):
+        pl.history(Silent())
     with pytest.raises(ValueError, match="'accuracy'.*'rna_to_atac'"):
         pl.history(_history(), metrics=["accuracy"])
     with pytest.raises(ValueError, match="has no 'reconstruction_loss'; it has \\['a'\\]"):

@@ -170,6 +170,8 @@ def test_order_of_cells_does_not_change_the_types(rng: np.random.Generator) -> N
         ({"key": "batch"}, "say nothing by='cell'"),
         ({"exclude": ["B"]}, "say nothing by='cell'"),
         ({"by": "cluster", "exclude": ["B"]}, "give key="),
+        ({"layer": "nope"}, "layer='nope' says nothing here"),
+        ({"by": "cluster", "key": "cell_type", "layer": "counts"}, "layer='counts' says nothing"),
     ],
 )
 def test_mistakes_are_named(mdata: MuData, options: dict[str, Any], message: str) -> None:
