@@ -18,9 +18,12 @@ __all__ = [
     "TrainRunner",
     "copy_views",
     "keep_with_data",
+    "manager_of",
     "parse_device_args",
     "release_with_model",
 ]
+
+_MANAGERS = "_scvi_xmodal_managers"
 
 
 def keep_with_data(model_class: Any, manager: AnnDataManager) -> None:
@@ -31,8 +34,18 @@ def keep_with_data(model_class: Any, manager: AnnDataManager) -> None:
     store = model_class._setup_adata_manager_store
     if not isinstance(store, weakref.WeakValueDictionary):
         model_class._setup_adata_manager_store = weakref.WeakValueDictionary(store)
-    held = manager.adata.__dict__.setdefault("_scvi_xmodal_managers", {})
+    held = manager.adata.__dict__.setdefault(_MANAGERS, {})
     held[model_class.__name__] = manager
+
+
+def manager_of(model_class: Any, data: Any) -> AnnDataManager | None:
+    """Return the manager that data hold for a class, which is of them and not of a copy.
+
+    scvi-tools' classes know data by an identifier that is copied with them, so that setting up a
+    copy made the original unknown.
+    """
+    manager = getattr(data, "__dict__", {}).get(_MANAGERS, {}).get(model_class.__name__)
+    return manager if manager is not None and manager.adata is data else None
 
 
 def release_with_model(model: Any) -> None:

@@ -12,7 +12,7 @@ from scvi.data import AnnDataManager, AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
 from scvi_xmodal._arguments import DATA, check_arguments
-from scvi_xmodal._compat import copy_views, keep_with_data, release_with_model
+from scvi_xmodal._compat import copy_views, keep_with_data, manager_of, release_with_model
 from scvi_xmodal._constants import FORMAT_VERSION
 from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
 from scvi_xmodal.model._saving import SavingMixin
@@ -58,9 +58,10 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
                 f"{type(self).__name__} needs the data that setup_mudata registered, got None."
             )
         if adata is not None and self._get_most_recent_anndata_manager(adata) is None:
-            name = type(self).__name__
+            setup = "setup_mudata(mdata)" if hasattr(adata, "mod") else "setup_anndata(adata, ...)"
             raise ValueError(
-                f"The data are not registered: call {name}.setup_mudata(mdata) first."
+                f"The data are not registered: call {type(self).__name__}.{setup} first. A copy "
+                "or subset of registered data is registered by itself."
             )
         super().__init__(adata, registry)
         release_with_model(self)
@@ -70,6 +71,16 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         """Register data for as long as they live."""
         keep_with_data(cls, adata_manager)
         super().register_manager(adata_manager)
+
+    @classmethod
+    def _get_most_recent_anndata_manager(
+        cls, adata: AnnData | MuData, required: bool = False
+    ) -> AnnDataManager | None:
+        """Return what the data hold: scvi-tools' store takes a copy for its original."""
+        manager = manager_of(cls, adata)
+        if manager is None and required:
+            raise ValueError(f"The data are not registered with {cls.__name__}.")
+        return manager
 
     @classmethod
     def setup_anndata(cls, adata: AnnData, **kwargs: Any) -> None:
@@ -166,7 +177,8 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         manager = AnnDataManager(
             fields=fields,
             setup_method_args=setup_method_args,
-            validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=paired),
+            # check_pairing looks at the modalities that are chosen, scvi-tools at all
+            validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=False),
         )
         manager.register_fields(mdata, **kwargs)
         cls.register_manager(manager)

@@ -14,6 +14,7 @@ from scvi_xmodal._compat import copy_views
 from scvi_xmodal.data import CountsField
 from scvi_xmodal.data._query_cells import checked_rows
 from scvi_xmodal.model._setup import check_setup_keywords
+from scvi_xmodal.model._setup_checks import check_names
 from scvi_xmodal.pairing._cells import labels_of
 from scvi_xmodal.pairing._transport import condition_rows
 
@@ -106,6 +107,7 @@ class PerturbationMixin:
         for argument, key in (("labels_key", labels_key), ("batch_key", batch_key)):
             if key is not None:
                 labels_of(adata, key, argument=argument)
+                check_names(adata.obs[key], argument)
         fields = [
             CountsField(REGISTRY_KEYS.X_KEY, layer, "rna", "rna"),
             CategoricalObsField(REGISTRY_KEYS.BATCH_KEY, batch_key),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scvi_xmodal._arguments import POSITIVE, check_arguments, within
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._intervals import check_n_samples
 from scvi_xmodal.model._partly_paired import PartlyPairedMixin
-from scvi_xmodal.model._setup import specs_from_registry
+from scvi_xmodal.model._setup import hold_all_cells, specs_from_registry
 from scvi_xmodal.module import POLARBEAR_DEFAULTS, PolarbearVAE
 
 if TYPE_CHECKING:
@@ -108,9 +109,10 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
         *args, **kwargs
             As of :meth:`Butterfly.setup_mudata`.
         """
-        parts = getattr(mdata, "mod", {}).values()
-        all_paired = all(part.obs_names.equals(mdata.obs_names) for part in parts)
-        kwargs.setdefault("pairing", "measured" if all_paired else "mosaic")
+        given = signature(super().setup_mudata).bind_partial(mdata, *args, **kwargs).arguments
+        if "pairing" not in given and hasattr(mdata, "mod"):
+            whole = hold_all_cells(mdata, given.get("modalities"))
+            kwargs["pairing"] = "measured" if whole else "mosaic"
         super().setup_mudata(mdata, *args, **kwargs)
 
     def train(

@@ -83,6 +83,13 @@ def resolve_modalities(
     return chosen
 
 
+def hold_all_cells(mdata: MuData, modalities: Mapping[str, str] | None) -> bool:
+    """Return whether each modality that is found, or given, holds all cells in their order."""
+    chosen = resolve_modalities(mdata, modalities, {})
+    keys = [key for argument, key in chosen.items() if argument.endswith("_layer")]
+    return all(mdata.mod[key].obs_names.equals(mdata.obs_names) for key in keys)
+
+
 def count_fields(
     chosen: Mapping[str, str], layers: Mapping[str, str | None]
 ) -> list[MuDataCountsField]:

@@ -24,6 +24,12 @@ _ISOTYPE = re.compile(r"isotype|(?<![a-z])igg\d?[abc]?(?![a-z0-9])", re.IGNORECA
 _ONE_KIND = ("string", "integer", "floating", "boolean")
 """What pandas calls values that are all of one type; said of a million in an instant."""
 
+_NO_NAMES = (
+    *("datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period", "interval"),
+    *("complex", "decimal", "bytes"),
+)
+"""Those that neither a query's values are found among nor a model's file can hold."""
+
 _MANY_CELLS = 10
 """From as many cells on, a value of its own for each cell is taken for no group."""
 
@@ -123,15 +129,27 @@ def _refuse_transposed(mdata: MuData, cells: Mapping[str, pd.Index]) -> None:
 
 
 def check_categories(column: pd.Series, argument: str) -> None:
-    """Raise unless a column's values are of one kind, so that they can be sorted."""
+    """Raise unless a column's values are names of one kind, so that they can be sorted."""
     known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
     if pd.api.types.infer_dtype(known, skipna=False) in _ONE_KIND and not column.hasnans:
         return
+    check_names(column, argument)
     kinds = {type(value).__name__ for value in column}
     if len(kinds) > 1 or kinds & {"list", "dict", "set", "ndarray"}:
         raise ValueError(
             f"{argument}={column.name!r} holds values of the types {sorted(kinds)}: make them "
             f"text, obs[{column.name!r}].astype(str)."
+        )
+
+
+def check_names(column: pd.Series, argument: str) -> None:
+    """Raise if a column's values are dates, intervals or others that name no groups."""
+    known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    found = pd.api.types.infer_dtype(known, skipna=False)
+    if found in _NO_NAMES:
+        raise ValueError(
+            f"{argument}={column.name!r} holds values of the type {found}, such as "
+            f"{next(iter(known), None)!r}: make them text, obs[{column.name!r}].astype(str)."
         )
 
 

@@ -50,6 +50,20 @@ def joined(simulate):
 
 
 class TestContract:
+    def test_strangers_may_lack_cells(self, mdata):
+        more = MuData(
+            {
+                "rna": mdata["rna"].copy(),
+                "atac": mdata["atac"].copy(),
+                "hto": mdata["rna"][30:, :3].copy(),
+            }
+        )
+        Polarbear.setup_mudata(more)
+        assert Polarbear(more, **SMALL).registry_["setup_args"]["pairing"] == "measured"
+        fewer = MuData({"rna": more["rna"].copy(), "atac": more["atac"][30:].copy()})
+        Polarbear.setup_mudata(fewer, None, None)
+        assert Polarbear(fewer, **SMALL).registry_["setup_args"]["pairing"] == "mosaic"
+
     @pytest.mark.parametrize("gene_likelihood", ["nb", "zinb"])
     def test_both_ways_from_one_modality(self, mdata, gene_likelihood):
         model = _trained(mdata, gene_likelihood=gene_likelihood)

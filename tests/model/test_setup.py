@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 
 import anndata
@@ -64,6 +65,15 @@ class TestFound:
         with_more = MuData({**mdata.mod, "spliced": mdata["rna"].copy()})
         Butterfly.setup_mudata(with_more)
         assert list(Butterfly(with_more).specs) == ["rna", "atac"]
+
+    def test_strangers_may_lack_cells(self, mdata, quick):
+        hashtags = mdata["rna"][30:, :3].copy()
+        with_more = MuData({**_two(mdata), "hto": hashtags})
+        chosen = {"rna_layer": "rna", "atac_layer": "atac"}
+        Butterfly.setup_mudata(with_more, modalities=chosen)
+        model = Butterfly(with_more, n_latent=4, n_embedding=8)
+        model.train(**quick)
+        assert model.translate(source="rna", target="atac").n_obs == 60
 
     def test_column_of_one_modality(self, simulate):
         mdata = simulate(n_batches=2)
@@ -397,6 +407,27 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"batch_key='donor' is missing for 30 cells"):
             Butterfly.setup_mudata(mdata, batch_key="donor")
 
+    @pytest.mark.parametrize("argument", ["batch_key", "labels_key"])
+    @pytest.mark.parametrize(
+        ("values", "kind"),
+        [
+            (pd.to_datetime(["2024-01-01", "2024-02-01"] * 30), "datetime64"),
+            (pd.Categorical(pd.to_datetime(["2024-01-01", "2024-02-01"] * 30)), "datetime64"),
+            (pd.cut([1.0, 2.0] * 30, 2), "interval"),
+            (pd.PeriodIndex(["2024-01", "2024-02"] * 30, freq="M"), "period"),
+            ([datetime.date(2024, 1, 1), datetime.date(2024, 2, 1)] * 30, "date"),
+        ],
+        ids=["dates", "categories", "intervals", "months", "days"],
+    )
+    def test_columns_of_what_names_nothing(self, mdata, values, kind, argument):
+        mdata.obs["day"] = values
+        with pytest.raises(
+            ValueError, match=rf"{argument}='day' holds .*type {kind}.*obs\['day'\].astype\(str\)"
+        ):
+            Butterfly.setup_mudata(mdata, **{argument: "day"})
+        mdata.obs["day"] = mdata.obs["day"].astype(str)
+        Butterfly.setup_mudata(mdata, **{argument: "day"})
+
     @pytest.mark.parametrize("value", [3, None, "path.h5mu", {}], ids=type)
     def test_what_is_no_mudata(self, value):
         with pytest.raises(ValueError, match=rf"needs a MuData, got {type(value).__name__}"):
@@ -416,6 +447,34 @@ class TestRefused:
         with pytest.raises(ValueError, match="atac.X holds 1.25"):
             Butterfly.setup_mudata(mdata)
         assert snapshot(mdata) == before
+
+
+class TestCopies:
+    """Data and a copy of them are two, whatever scvi-tools has written into both."""
+
+    def test_setting_up_a_copy_leaves_the_original(self, mdata):
+        Butterfly.setup_mudata(mdata)
+        copied = mdata.copy()
+        Butterfly.setup_mudata(copied, batch_key="cell_type")
+        assert Butterfly(mdata).summary_stats.n_batch == 1
+        assert Butterfly(copied).summary_stats.n_batch == 4
+
+    def test_so_does_loading_with_one(self, trained, tmp_path):
+        trained.model.save(tmp_path / "model")
+        copied = trained.mdata.copy()
+        loaded = Butterfly.load(tmp_path / "model", adata=copied)
+        assert loaded.adata is copied
+        assert Butterfly(trained.mdata).adata is trained.mdata
+        before = trained.model.translate(source="rna", target="atac").X
+        np.testing.assert_allclose(loaded.translate(source="rna", target="atac").X, before)
+
+    @pytest.mark.parametrize("change", [MuData.copy, lambda mdata: mdata[:20].copy()])
+    def test_a_copy_is_registered_by_itself(self, mdata, change):
+        Butterfly.setup_mudata(mdata)
+        with pytest.raises(
+            ValueError, match=r"not registered: call Butterfly\.setup_mudata.*copy"
+        ):
+            Butterfly(change(mdata))
 
 
 @pytest.mark.parametrize(
