@@ -238,7 +238,7 @@ UNPAIRED = [
         _unpaired(_without_labels),
         r"no obs\['cell_type'\]",
     ),
-    Case("from_unpaired", "mistyped", _unpaired(labels_key="x"), "no argument 'labels_key'"),
+    Case("from_unpaired", "mistyped", _unpaired(label_key="x"), "no argument 'label_key'"),
     Case("from_unpaired", "mudata", lambda w: Butterfly.from_unpaired(w.mdata, "x", "y"), "AnnDa"),
     Case(
         "from_unpaired",
