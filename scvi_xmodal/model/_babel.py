@@ -215,6 +215,7 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
         readers: Mapping[str, RowReader],
         rows: Mapping[str, NDArray[np.int64]],
         pairs: Mapping[str, NDArray[np.int64]] | None,
+        batches: Mapping[str, NDArray[np.int64]] | None,
     ) -> None:
         statistics, scores = {}, {}
         for key, reader in readers.items():

@@ -238,13 +238,13 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
     def _batch_codes(self, obs: pd.DataFrame, transform_batch: Any = None) -> NDArray | None:
         """Return the batch to decode each cell in, of shape (n_cells,), if there are batches."""
         key = self._batch_key()
-        if key is None:
-            if transform_batch is not None:
-                raise ValueError(
-                    f"transform_batch={transform_batch!r} was given, but the model knows no "
-                    "batches: pass batch_key= to setup_mudata."
-                )
+        if key is None and transform_batch is None:
             return None
+        if key is None and self.registry_["setup_args"].get("batch_key") is None:
+            raise ValueError(
+                f"transform_batch={transform_batch!r} was given, but the model knows no "
+                "batches: pass batch_key= to setup_mudata."
+            )
         if transform_batch is not None:
             values = np.full(len(obs), transform_batch, dtype=object)
         elif key in obs:
@@ -262,7 +262,20 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
                 f"{self._batch_names}. Translate into one of them: transform_batch="
                 f"{self._batch_names[0]!r}."
             )
-        return codes
+        return None if key is None else codes  # one batch alone needs no telling
+
+    def _check_decoded_batch(self, target: str, batch: Any) -> None:
+        """Raise if a batch that was asked for by name never taught the target's decoder."""
+        if batch is None or self._batch_key() is None:
+            return  # the codes are checked where they are made
+        (code,) = self._known_batches(np.array([batch], dtype=object))
+        shares = self.module.decoders[target].batches.shares.cpu().numpy()
+        if code >= 0 and shares[code] == 0:
+            known = [name for name, share in zip(self._batch_names, shares, strict=True) if share]
+            raise ValueError(
+                f"No training cell of batch {batch!r} was measured in {target!r}: translate into "
+                f"one of {known}, transform_batch={known[0]!r}."
+            )
 
     def _known_batches(self, values: NDArray[Any]) -> NDArray[np.int64]:
         """Return the number of each cell's batch, of shape (n_cells,), -1 where it is unknown."""

@@ -121,6 +121,15 @@ class TrainingCells:
             found[key][own[own >= 0]] = values[own >= 0]
         return found
 
+    def of_trained(
+        self, values: Mapping[str, NDArray[np.int64]] | None, pairs: Pairs | None
+    ) -> dict[str, NDArray[np.int64]] | None:
+        """Return values of each modality's rows that are trained on, those of pairs if given."""
+        if values is None:
+            return None
+        rows = {k: self.rows(k, "train") for k in self.own} if pairs is None else pairs.sources
+        return {key: values[key][rows[key]] for key in self.own}
+
     def numbers(self, pairs: Pairs) -> dict[str, NDArray[np.int64]] | None:
         """Return each pair's place among a modality's training cells; ``None`` where paired.
 

@@ -137,7 +137,7 @@ def _without_effect(name: str, value: Any, module: ButterflyVAE) -> str | None:
         if not module.architecture.adversarial_weight:
             return "with adversarial_weight=0 no discriminator is trained"
     if name == "n_components" and value and not module.linear_paths:
-        if any(decoder.n_batch for decoder in module.decoders.values()):
+        if any(decoder.batches.n_batch for decoder in module.decoders.values()):
             return "linear paths know no batches, and batch_key= names some"
         return "outputs behind a batch norm, as of preset='scbutterfly', have no linear path"
     return None

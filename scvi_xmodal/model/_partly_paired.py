@@ -86,25 +86,22 @@ class PartlyPairedMixin(TrainingMixin):
         readers: Mapping[str, RowReader],
         rows: Mapping[str, NDArray[np.int64]],
         pairs: Mapping[str, NDArray[np.int64]] | None,
+        batches: Mapping[str, NDArray[np.int64]] | None,
     ) -> None:
-        statistics = self._statistics(readers, rows)
         # each registered cell's number among a modality's training cells, -1 where it is none
-        number, registered = {}, {}
+        number = {}
         for key, own in ((key, self._own_rows(key)) for key in self.specs):
             place = np.full(readers[key].n_rows + 1, -1)
             place[rows[key]] = np.arange(rows[key].size)
             number[key] = place[own]  # of row -1 the last place, which no row has
-            registered[key] = np.empty(rows[key].size, dtype=np.int64)
-            registered[key][number[key][number[key] >= 0]] = np.flatnonzero(number[key] >= 0)
         both = {
             (s, t): np.flatnonzero((number[s] >= 0) & (number[t] >= 0))
             for s, t in self.module.paths
         }
-        codes = self._batch_codes(self._training_obs())
         self.module.fit_statistics(
-            statistics,
+            self._statistics(readers, rows),
             pairs={(s, t): (number[s][cells], number[t][cells]) for (s, t), cells in both.items()},
-            batches=None if codes is None else {k: codes[v] for k, v in registered.items()},
+            batches=batches,
         )
 
     def _run_phases(

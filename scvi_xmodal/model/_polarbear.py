@@ -244,9 +244,7 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             cells, features or counts.
         """
         spec = self._check_key(target, "target")
-        given = {"transform_batch": transform_batch, "batch_size": batch_size}
-        check_arguments(given, batch_size=POSITIVE.or_none())
-        self._check_decoded_batch(target, transform_batch)
+        check_arguments({"batch_size": batch_size}, batch_size=POSITIVE.or_none())
         if n_samples is not None:
             check_n_samples(n_samples)
             options |= {"network": {"n_samples": int(n_samples)}}
@@ -262,19 +260,6 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
             batch_size=batch_size,
             **options,
         )
-
-    def _check_decoded_batch(self, target: str, batch: Any) -> None:
-        """Raise if a batch that was asked for by name never taught the target's decoder."""
-        if batch is None or self._batch_key() is None:
-            return  # the base class says what is wrong
-        (code,) = self._known_batches(np.array([batch], dtype=object))
-        shares = self.module.decoders[target].batches.shares.cpu().numpy()
-        if code >= 0 and shares[code] == 0:
-            known = [name for name, share in zip(self._batch_names, shares, strict=True) if share]
-            raise ValueError(
-                f"No training cell of batch {batch!r} was measured in {target!r}: translate into "
-                f"one of {known}, transform_batch={known[0]!r}."
-            )
 
     def _encoder_inputs(self, obs: pd.DataFrame, rows: slice) -> dict[str, torch.Tensor]:
         """Return the cells' own batches, -1 where the model does not know them."""

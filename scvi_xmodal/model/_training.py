@@ -125,7 +125,7 @@ class TrainingMixin(PairingMixin):
         if not self.statistics_fitted_ and not run.resumed:
             rows = {key: cells.rows(key, "train") for key in self.specs}
             numbers = None if pairs is None else cells.numbers(pairs)
-            self._fit_statistics(readers, rows, numbers)
+            self._fit_statistics(readers, rows, numbers, cells.of_trained(batch, pairs))
         options = {"stopping": stopping, **trainer_kwargs}
         n_epochs = _n_epochs(self.history_)
         try:
@@ -265,12 +265,14 @@ class TrainingMixin(PairingMixin):
         readers: Mapping[str, RowReader],
         rows: Mapping[str, NDArray[np.int64]],
         pairs: Mapping[str, NDArray[np.int64]] | None,
+        batches: Mapping[str, NDArray[np.int64]] | None,
     ) -> None:
         """Fit the module on each modality's training rows.
 
         Where cells are not paired, ``pairs`` are numbers of training cells that belong together.
         """
         self.module.fit_statistics(self._statistics(readers, rows), pairs=pairs)
+        self.module.fit_batches(batches or {})
 
     def _statistics(
         self, readers: Mapping[str, RowReader], rows: Mapping[str, NDArray[np.int64]]

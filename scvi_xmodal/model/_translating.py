@@ -49,6 +49,7 @@ class TranslatingMixin(LatentMixin):
     """
 
     _batch_codes: Any
+    _check_decoded_batch: Any
     _interval: Any
     _scored_var: Any
 
@@ -91,7 +92,8 @@ class TranslatingMixin(LatentMixin):
             Rows to translate; by default all. Of a MuData its own rows, such as ``split.test``;
             cells without any source are left out.
         transform_batch
-            Batch to translate into; by default each cell's own.
+            Batch to translate into; by default each cell's own, or the training batches' average
+            where no training cell of that batch was measured in the target.
         depth
             Depth of the predicted cells: ``"median"`` of the training cells, what clustering
             wants; ``"predicted"`` from the source's own totals, what matches measured cells; or
@@ -138,12 +140,14 @@ class TranslatingMixin(LatentMixin):
         Raises
         ------
         ValueError
-            If a modality, batch, feature or depth is unknown, the query lacks cells, features,
+            If a modality, batch, feature or depth is unknown, no training cell of
+            ``transform_batch`` was measured in the target, the query lacks cells, features,
             counts or peaks that overlap the model's, there are no such quantiles, or ``out``
             cannot be written.
         """
         check_arguments(locals(), adata=None, network=MAPPING.or_none())
         spec = self._check_key(target, "target")
+        self._check_decoded_batch(target, transform_batch)
         columns = chosen_columns(spec, features)
         check_batch_size(batch_size)
         named = one_or_several(source)

@@ -60,6 +60,7 @@ class TrustMixin:
     specs: Mapping[str, ModalitySpec]
     is_trained_: Any
     _batch_codes: Any
+    _check_decoded_batch: Any
     _check_key: Any
     _query: Any
 
@@ -198,6 +199,7 @@ class TrustMixin:
                 f"of {list(self.specs)}."
             )
         source = named
+        self._check_decoded_batch(source, transform_batch)
         query = self._query(adata, source, layer, indices, repool=repool)
         plain = ((self.trust_ or {}).get("familiarity") or {}).get(source)
         if plain is None:

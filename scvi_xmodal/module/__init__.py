@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scvi_xmodal.module._architecture import PUBLISHED, Architecture
 from scvi_xmodal.module._babel import BABEL_DEFAULTS, BabelAE
+from scvi_xmodal.module._batches import BatchShares
 from scvi_xmodal.module._butterfly import ButterflyVAE
 from scvi_xmodal.module._depth import DepthPredictor
 from scvi_xmodal.module._likelihoods import LIKELIHOODS
@@ -11,7 +12,6 @@ from scvi_xmodal.module._linear_path import Blend, LinearPath, Projection
 from scvi_xmodal.module._nets import Decoder, Encoder
 from scvi_xmodal.module._partial import PRESENCE
 from scvi_xmodal.module._polarbear import POLARBEAR_DEFAULTS, PolarbearVAE
-from scvi_xmodal.module._polarbear_nets import BatchShares
 from scvi_xmodal.module._protein_head import ProteinHead
 from scvi_xmodal.module._ridge import RidgeSums
 from scvi_xmodal.module._shrinkage import SHARES, Shrinkage

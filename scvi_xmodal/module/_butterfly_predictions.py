@@ -20,8 +20,10 @@ from scvi_xmodal.module._shrinkage import Shrinkage
 from scvi_xmodal.module._uncertainty import UncertaintyMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch.distributions import Normal
 
     from scvi_xmodal.module._spec import Path
@@ -52,6 +54,14 @@ class PredictionMixin(UncertaintyMixin):
         self.projections = nn.ModuleDict(
             {s: Projection(self.specs[s].n_features) for s in dict.fromkeys(s for s, _ in across)}
         )
+
+    def fit_batches(self, batches: Mapping[str, NDArray[np.int64]]) -> None:
+        """Count the batches of each modality's training cells, of shape (n_cells,).
+
+        Cells of batches without any are decoded in the others' average.
+        """
+        for key, codes in batches.items():
+            self.decoders[key].batches.fit(codes)
 
     @torch.inference_mode()
     def latent(self, source: str | tuple[str, ...], counts: Any) -> Normal:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from scvi_xmodal.module._batches import BatchShares
 from scvi_xmodal.module._likelihoods import LIKELIHOODS
 from scvi_xmodal.nn import BlockedSparseLinear, DenseLayer, Mask
 
@@ -65,7 +65,8 @@ class Decoder(nn.Module):
     dropout_rate
         Dropout after the first layer.
     n_batch
-        Number of batches that the first layer is told of; below 2 it is told of none.
+        Number of batches that the first layer is told of, one-hot or by
+        :class:`~scvi_xmodal.module.BatchShares`; below 2 it is told of none.
     output_batch_norm
         Whether outputs pass a batch norm, as in scButterfly's code.
     """
@@ -80,16 +81,17 @@ class Decoder(nn.Module):
         output_batch_norm: bool = False,
     ):
         super().__init__()
-        self.n_batch = n_batch if n_batch > 1 else 0
+        self.batches = BatchShares(n_batch)
         n_hidden = spec.settings.n_hidden * len(spec.blocks)
-        self.hidden = DenseLayer(n_embedding + self.n_batch, n_hidden, dropout_rate=dropout_rate)
+        n_input = n_embedding + self.batches.n_batch
+        self.hidden = DenseLayer(n_input, n_hidden, dropout_rate=dropout_rate)
         likelihood = LIKELIHOODS[spec.settings.likelihood]
         self.likelihood = likelihood(spec, use_batch_norm=output_batch_norm)
 
     def forward(self, embedding: torch.Tensor, batch: torch.Tensor | None) -> torch.Tensor:
         """Map embeddings (n_cells, n_embedding) and batches (n_cells,) to hidden units."""
-        if self.n_batch:
-            assert batch is not None  # the model gives batches wherever it knows any
-            one_hot = F.one_hot(batch, self.n_batch).to(embedding.dtype)
-            embedding = torch.cat([embedding, one_hot], dim=1)
+        if self.batches.n_batch:
+            shares = self.batches(batch)
+            assert shares is not None  # the model gives batches wherever it knows any
+            embedding = torch.cat([embedding, shares.to(embedding.dtype)], dim=1)
         return self.hidden(embedding)

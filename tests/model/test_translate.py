@@ -12,6 +12,7 @@ from scipy.special import logit
 from scipy.stats import nbinom
 
 from scvi_xmodal._layers import layer_names
+from scvi_xmodal.data import Split
 from scvi_xmodal.model import Butterfly
 
 
@@ -295,6 +296,45 @@ class TestBatches:
             match=r"'batch_7' was not among.*\['batch_0', 'batch_1'\].*transform_batch=",
         ):
             batched.model.translate(query, **self.options)
+
+    def test_batches_without_training_cells(self, simulate, quick):
+        mdata = simulate(n_batches=3)
+        held_out = (mdata.obs["batch"] == "batch_2").to_numpy()
+        kept = np.flatnonzero(~held_out)
+        Butterfly.setup_mudata(mdata, batch_key="batch")
+        model = Butterfly(mdata, n_latent=6, n_embedding=16)
+        model.train(**quick, split=Split(kept[:-8], kept[-8:], np.flatnonzero(held_out)))
+        before = model.translate(**self.options).X
+        with torch.no_grad():  # what nothing was learned of decides nothing
+            model.module.decoders["atac"].hidden.linear.weight[:, -1] += 100
+        np.testing.assert_array_equal(model.translate(**self.options).X, before)
+        known = r"No training cell of batch 'batch_2'.*\['batch_0', 'batch_1'\]"
+        with pytest.raises(ValueError, match=known):
+            model.translate(**self.options, transform_batch="batch_2")
+        with pytest.raises(ValueError, match=known):
+            model.familiarity(source="rna", transform_batch="batch_2")
+
+    def test_empty_categories(self, simulate, quick):
+        mdata = simulate(n_batches=2)
+        for adata in (mdata, *mdata.mod.values()):
+            adata.obs["batch"] = adata.obs["batch"].astype("category").cat.add_categories("ghost")
+        Butterfly.setup_mudata(mdata, batch_key="batch")
+        model = Butterfly(mdata, n_latent=6, n_embedding=16)
+        model.train(**quick)
+        with pytest.raises(ValueError, match="No training cell of batch 'ghost'"):
+            model.translate(**self.options, transform_batch="ghost")
+
+    def test_the_one_batch_of_a_model_can_be_named(self, mdata, quick):
+        mdata.obs["lane"] = "one"
+        Butterfly.setup_mudata(mdata, batch_key="lane")
+        model = Butterfly(mdata, n_latent=6, n_embedding=16)
+        model.train(**quick)
+        named = model.translate(**self.options, transform_batch="one")
+        np.testing.assert_array_equal(named.X, model.translate(**self.options).X)
+        with pytest.raises(
+            ValueError, match=r"'two' was not among the training batches \['one'\]"
+        ):
+            model.translate(**self.options, transform_batch="two")
 
     def test_missing_values(self, batched):
         query = batched.original["rna"].copy()

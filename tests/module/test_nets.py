@@ -83,6 +83,24 @@ class TestDecoder:
         expected = nn.functional.leaky_relu(linear / (1 + 1e-5) ** 0.5, 0.01)
         torch.testing.assert_close(decoder(e, codes), expected)
 
+    def test_batches_without_training_cells_are_the_others_average(self, kind, make_spec):
+        decoder = _decoder(make_spec(kind), n_batch=3).eval()
+        decoder.batches.fit(np.array([0, 1, 1, 1]))
+        e = torch.randn(2, 6)
+        weight, bias = decoder.hidden.linear.weight, decoder.hidden.linear.bias
+        shares = torch.tensor([[0.0, 1.0, 0.0], [0.25, 0.75, 0.0]])
+        linear = torch.cat([e, shares], dim=1) @ weight.t() + bias
+        expected = nn.functional.leaky_relu(linear / (1 + 1e-5) ** 0.5, 0.01)
+        torch.testing.assert_close(decoder(e, torch.tensor([1, 2])), expected)
+
+    def test_decoders_saved_without_shares_load_and_know_all_batches(self, kind, make_spec):
+        saved, loaded = (_decoder(make_spec(kind), n_batch=2).eval() for _ in range(2))
+        state = saved.state_dict()
+        del state["batches.shares"]
+        loaded.load_state_dict(state)
+        e, codes = torch.randn(4, 6), torch.tensor([0, 1, 1, 0])
+        assert torch.equal(loaded(e, codes), saved(e, codes))
+
     @pytest.mark.parametrize("n_batch", [0, 1])
     def test_one_batch_is_none(self, kind, make_spec, n_batch):
         decoder = _decoder(make_spec(kind), n_batch=n_batch).eval()
