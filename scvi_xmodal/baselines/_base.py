@@ -75,8 +75,8 @@ class Baseline(ABC):
             Raw counts of two or three of the modalities RNA, ATAC and protein, found by
             ``var["feature_types"]`` or by key; not changed.
         indices
-            Training rows of shape (n_cells,), such as ``split.train``; by default all. No other
-            row is looked at, but that all values are counts.
+            Training rows of shape (n_cells,), such as ``split.train``, or a mask; by default
+            all. No other row is looked at, but that all values are counts.
         rna_layer, atac_layer, protein_layer
             Layers of the counts; ``X`` by default.
 

@@ -11,7 +11,8 @@ from mudata import MuData
 
 from scvi_xmodal._arguments import check_current
 from scvi_xmodal.baselines._profiles import Profile
-from scvi_xmodal.data import CountsField, RowReader, Split, find_modalities
+from scvi_xmodal.data import CountsField, RowReader, find_modalities
+from scvi_xmodal.data._split import rows_to_learn_from
 from scvi_xmodal.module import ModalitySpec, feature_statistics
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def read_training(
         If modalities, cells, layers or counts are missing or wrong.
     """
     found = _check_modalities(mdata, layers)
-    rows = _check_rows(indices, mdata.n_obs)
+    rows = rows_to_learn_from(indices, mdata.n_obs)
     return {
         kind: _read(mdata.mod[name], kind, name, layers[kind], _own_rows(mdata, name, rows))
         for kind, name in found.items()
@@ -132,16 +133,6 @@ def _check_modalities(mdata: MuData, layers: Mapping[Kind, str | None]) -> dict[
         if layer is not None and kind not in found:
             raise ValueError(f"{kind}_layer={layer!r}, but the data have no {kind} modality.")
     return found
-
-
-def _check_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
-    if isinstance(indices, Split):
-        raise ValueError("indices is a Split; give the rows of one part: indices=split.train.")
-    split = Split(train=np.arange(n_obs) if indices is None else indices)
-    split.check_range(n_obs)
-    if not split.train.size:
-        raise ValueError("indices names no training cells; give split.train.")
-    return split.train
 
 
 def _own_rows(mdata: MuData, name: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -43,7 +43,7 @@ class Split:
     def __init__(self, train: ArrayLike, validation: ArrayLike = (), test: ArrayLike = ()):
         parts = {"train": train, "validation": validation, "test": test}
         for name, rows in parts.items():
-            object.__setattr__(self, name, _as_rows(rows, name=name))
+            object.__setattr__(self, name, _as_rows(rows, name=f"The split's {name} rows"))
         for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
             _check_disjoint(getattr(self, first), getattr(self, second), first, second)
 
@@ -89,22 +89,46 @@ def chosen_train_size(train_size: float | None, validation_size: float | None) -
     return train_size
 
 
+def rows_to_learn_from(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
+    """Return the rows that row numbers or a mask name, ascending; all of them for ``None``.
+
+    Raises
+    ------
+    ValueError
+        If there are none, one is given twice, or they are no rows of the data.
+    """
+    if isinstance(indices, Split):
+        raise ValueError("indices is a Split; give the rows of one part: indices=split.train.")
+    rows = np.arange(n_obs) if indices is None else np.asarray(indices)
+    if rows.dtype == bool:
+        if rows.shape != (n_obs,):
+            raise ValueError(
+                f"The mask indices has shape {rows.shape}, but there are {n_obs} cells."
+            )
+        rows = np.flatnonzero(rows)
+    rows = _as_rows(rows, name="indices")
+    if not rows.size:
+        raise ValueError("There are no cells to learn from; give indices=split.train.")
+    if rows[-1] >= n_obs:
+        raise ValueError(f"indices go up to {rows[-1]}, but the data have {n_obs} cells.")
+    return rows
+
+
 def _as_rows(rows: ArrayLike, *, name: str) -> NDArray[np.int64]:
     array = np.asarray(rows)
     if array.size == 0:
         return np.empty(0, dtype=np.int64)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
-            f"The split's {name} rows must be a 1-d array of row numbers, got dtype "
-            f"{array.dtype} and shape {array.shape}. Turn a boolean mask into rows with "
-            "np.flatnonzero(mask)."
+            f"{name} must be a 1-d array of row numbers, got dtype {array.dtype} and shape "
+            f"{array.shape}. Turn a boolean mask into rows with np.flatnonzero(mask)."
         )
     array = np.sort(array.astype(np.int64))
     if array[0] < 0:
-        raise ValueError(f"The split's {name} rows contain {array[0]}; rows count from 0.")
+        raise ValueError(f"{name} contain {array[0]}; rows count from 0.")
     twice = array[1:][array[1:] == array[:-1]]
     if twice.size:
-        raise ValueError(f"The split's {name} rows contain row {twice[0]} twice.")
+        raise ValueError(f"{name} contain row {twice[0]} twice.")
     return array
 
 

@@ -92,6 +92,10 @@ def chosen_columns(spec: ModalitySpec, features: Sequence[str] | None) -> NDArra
     if features is None:
         return np.arange(spec.n_features)
     names = [features] if isinstance(features, str) else list(features)
+    if not names:
+        raise ValueError(
+            f"features is empty: name some of the model's {spec.key!r} features, or None for all."
+        )
     twice = {shown(name) for name in names if not isinstance(name, str) or names.count(name) > 1}
     if twice:
         raise ValueError(f"features must be names, each once; got {sorted(twice)[:3]}.")

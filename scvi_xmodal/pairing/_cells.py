@@ -11,7 +11,7 @@ import pandas as pd
 
 from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal.data import find_modalities, rows_of_modality
-from scvi_xmodal.pp._cells import check_rows
+from scvi_xmodal.data._split import rows_to_learn_from
 from scvi_xmodal.pp._labels import cell_labels
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def training_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
     ValueError
         If there are none, one is given twice or does not exist.
     """
-    return check_rows(indices, n_obs)
+    return rows_to_learn_from(indices, n_obs)
 
 
 def labels_of(

@@ -8,34 +8,12 @@ import numpy as np
 from mudata import MuData
 
 from scvi_xmodal.data._modalities import find_modalities
-from scvi_xmodal.data._split import Split
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from scvi_xmodal._constants import Kind
-
-
-def check_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
-    """Return the rows to learn from, ascending; all of them for ``None``.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or they are no row numbers of the data.
-    """
-    if isinstance(indices, Split):
-        raise ValueError("indices is a Split; give the rows of one part: indices=split.train.")
-    if indices is None:
-        rows = np.arange(n_obs)
-    else:
-        part = Split(train=indices)
-        part.check_range(n_obs)
-        rows = part.train
-    if not rows.size:
-        raise ValueError("There are no cells to learn from; give indices=split.train.")
-    return rows
 
 
 def rows_in_modality(mdata: MuData, key: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,7 +12,8 @@ from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._modalities import find_modalities, kind_of
 from scvi_xmodal.data._peaks import parse_peaks
-from scvi_xmodal.pp._cells import check_rows, rows_in_modality
+from scvi_xmodal.data._split import rows_to_learn_from
+from scvi_xmodal.pp._cells import rows_in_modality
 from scvi_xmodal.pp._copy import copy_features
 from scvi_xmodal.pp._matrix import count_open, counts_of, take_rows
 from scvi_xmodal.pp._variable_genes import variable_genes
@@ -57,7 +58,8 @@ def select_features(
     max_peak_fraction
         A peak may be open in at most this fraction of the given cells; ``None`` for no limit.
     indices
-        Row numbers of the cells to learn from, such as ``split.train``; all by default.
+        Row numbers of the cells to learn from, such as ``split.train``, or a mask; all by
+        default.
     layers
         Layer that holds a modality's counts, by the modality's key, such as
         ``{"rna": "counts"}``; ``X`` by default. For an AnnData the key is its kind.
@@ -80,7 +82,7 @@ def select_features(
     10
     """
     check_arguments(locals())
-    rows = check_rows(indices, data.n_obs)
+    rows = rows_to_learn_from(indices, data.n_obs)
     rule = _Rule(n_top_genes, min_peak_fraction, max_peak_fraction)
     places = _places(data, rows)
     layers = dict(layers or {})

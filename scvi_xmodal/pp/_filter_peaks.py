@@ -8,7 +8,8 @@ import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._counts import check_counts, layer_name
-from scvi_xmodal.pp._cells import check_rows, pick_kind, rows_in_modality
+from scvi_xmodal.data._split import rows_to_learn_from
+from scvi_xmodal.pp._cells import pick_kind, rows_in_modality
 from scvi_xmodal.pp._copy import copy_features
 from scvi_xmodal.pp._matrix import count_open, counts_of
 
@@ -44,7 +45,8 @@ def filter_peaks(
     max_fraction
         Largest share of the given cells that a peak may be open in.
     indices
-        Row numbers of the cells to learn from, such as ``split.train``; all by default.
+        Row numbers of the cells to learn from, such as ``split.train``, or a mask; all by
+        default.
     modality
         Key of the MuData's modality; found by kind by default.
     layer
@@ -74,7 +76,7 @@ def filter_peaks(
         raise ValueError(f"min_cells={min_cells} must be 0 or more.")
     if not 0 < max_fraction <= 1:
         raise ValueError(f"max_fraction={max_fraction} must be above 0 and at most 1.")
-    rows = check_rows(indices, data.n_obs)
+    rows = rows_to_learn_from(indices, data.n_obs)
     key, atac = pick_kind(data, "atac", modality)
     name = key or "adata"
     if key is not None:

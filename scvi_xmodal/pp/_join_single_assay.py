@@ -54,7 +54,7 @@ def join_single_assay(
     Returns
     -------
     MuData of all cells, the paired ones first. ``obs`` holds the columns asked for. ``X`` and
-    layers that all experiments have are there.
+    layers that all experiments have are there. Modalities of unknown kind are kept as they are.
 
     Raises
     ------
@@ -91,6 +91,8 @@ def join_single_assay(
             known.update(own[-1].obs_names)
             columns.append(_columns(own[-1], obs_keys, name=name))
         parts[key] = _stacked(own)
+    # of another kind: only paired cells have them, but what was there stays
+    parts |= {key: other.copy() for key, other in mdata.mod.items() if key not in parts}
     for left, others in given.items():
         if others:
             raise ValueError(

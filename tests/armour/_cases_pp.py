@@ -84,7 +84,7 @@ SELECTING = [
     ),
     Case("select_features", "indices", _on(pp.select_features, None, indices=[99]), "60 cells"),
     Case("select_features", "no_indices", _on(pp.select_features, None, indices=[]), "no cells"),
-    Case("select_features", "mask", _on(pp.select_features, None, indices=[True] * 60), "mask"),
+    Case("select_features", "mask", _on(pp.select_features, None, indices=[True] * 59), "mask"),
     Case("select_features", "layers", _on(pp.select_features, None, layers=["x"]), "be a dict"),
     Case("select_features", "layer", _on(pp.select_features, None, layers={"rna": "x"}), "'x'"),
     Case("select_features", "layers_key", _on(pp.select_features, None, layers={"x": "y"}), "'x'"),

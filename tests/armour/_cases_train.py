@@ -301,6 +301,7 @@ TRANSLATE = [
     ),
     Case("translate", "features", _translate(features=["x"]), r"1 of the features.*\['x'\]"),
     Case("translate", "features_twice", _translate(features=["a", "a"]), "each once"),
+    Case("translate", "features_none", _translate(features=[]), "features is empty: name some"),
     Case("translate", "features_3", _translate(features=3), "features must be text or a list"),
     Case("translate", "layer", _translate(layer="x"), r"layers\['x'\] does not exist"),
     Case("translate", "layer_3", _translate(layer=3), "layer must be text"),

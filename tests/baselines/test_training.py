@@ -91,7 +91,7 @@ def test_bad_data_are_refused(mdata):
         (MuData({**parts, "rna": halves}), {}, "not a whole number"),
         (mdata, {"rna_layer": "counts"}, r"rna.layers\['counts'\] does not exist"),
         (MuData({k: parts[k] for k in ("rna", "atac")}), {"protein_layer": "c"}, "no protein"),
-        (mdata, {"indices": []}, "no training cells"),
+        (mdata, {"indices": []}, "no cells to learn from"),
         (mdata, {"indices": [0, 70]}, "up to 70"),
         (mdata, {"indices": [0, -1]}, "-1"),
         (mdata, {"indices": [4, 4]}, "row 4 twice"),

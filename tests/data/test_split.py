@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scvi_xmodal.data import Split
+from scvi_xmodal.data._split import rows_to_learn_from
 
 
 @given(st.permutations(range(12)), st.integers(0, 12), st.integers(0, 12))
@@ -56,3 +57,34 @@ def test_given_rows_are_not_changed():
     rows = np.array([2, 0, 1])
     Split(rows)
     assert rows.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("indices", "rows"),
+    [
+        (None, [0, 1, 2, 3]),
+        ([3, 1], [1, 3]),
+        (np.array([True, False, False, True]), [0, 3]),
+        ([False, True, False, False], [1]),
+    ],
+)
+def test_rows_to_learn_from(indices, rows):
+    assert rows_to_learn_from(indices, 4).tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([-1, 0], "^indices contain -1; rows count from 0"),
+        ([1, 1], "^indices contain row 1 twice"),
+        ([0, 4], "^indices go up to 4, but the data have 4 cells"),
+        ([0.5], "^indices must be a 1-d array of row numbers, got dtype float64"),
+        ([True, False], r"^The mask indices has shape \(2,\), but there are 4 cells"),
+        (np.zeros(4, bool), "There are no cells to learn from"),
+        ([], "There are no cells to learn from"),
+        (Split([0, 1]), "indices is a Split.*indices=split.train"),
+    ],
+)
+def test_no_rows_to_learn_from(indices, message):
+    with pytest.raises(ValueError, match=message):
+        rows_to_learn_from(indices, 4)

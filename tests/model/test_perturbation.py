@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scvi_xmodal as xm
@@ -141,6 +142,13 @@ class TestRefused:
     def test_in_setup(self, cells, options, message):
         with pytest.raises(ValueError, match=message):
             Butterfly.setup_anndata(cells, **{"condition_key": "condition", **SETUP, **options})
+
+    def test_dates_as_batches(self, cells):
+        cells.obs["day"] = pd.to_datetime(["2024-01-01"] * cells.n_obs)
+        with pytest.raises(
+            ValueError, match="batch_key='day' holds values of the type datetime64"
+        ):
+            Butterfly.setup_anndata(cells, "condition", **SETUP, batch_key="day")
 
     def test_missing_labels(self, cells):
         cells.obs["cell_type"] = (

@@ -164,6 +164,8 @@ class TestFeatures:
     def test_unknown_features_are_named(self, trained):
         with pytest.raises(ValueError, match=r"1 of the features.*'rna'.*\['ACTB'\]"):
             trained.model.translate(source="atac", target="rna", features=["gene_1", "ACTB"])
+        with pytest.raises(ValueError, match="features is empty: name some of the model's 'rna'"):
+            trained.model.translate(source="atac", target="rna", features=[])
 
 
 class TestDepth:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from mudata import MuData
 from scipy import sparse
 
 from scvi_xmodal import datasets, pp
@@ -73,3 +74,14 @@ def test_refusals(mdata, change, match):
 def test_refuses_what_is_no_mudata(mdata):
     with pytest.raises(ValueError, match="must be a MuData"):
         pp.join_single_assay(mdata["rna"], rna=mdata["rna"])
+
+
+def test_modalities_of_unknown_kind_stay(mdata):
+    hashtags = mdata["rna"][5:10, :3].copy()
+    paired = MuData({"hto": hashtags, "atac": mdata["atac"][:10].copy(), "rna": mdata["rna"][:10]})
+    joined = pp.join_single_assay(paired, rna=mdata["rna"][10:].copy())
+    assert set(joined.mod) == {"rna", "atac", "hto"}
+    assert joined.n_obs == 30
+    assert joined["hto"].obs_names.equals(hashtags.obs_names)
+    assert (joined["hto"].X != hashtags.X).nnz == 0
+    assert joined["hto"] is not paired["hto"]
