@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from scvi_xmodal.data import Pairs, Split
+from scvi_xmodal.model._setup import hold_all_cells
 from scvi_xmodal.model._training import TrainingMixin
 from scvi_xmodal.train import ElboPlan, Phase, check_elbo_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mudata import MuData
     from numpy.typing import NDArray
 
     from scvi_xmodal.data import PairedDataSplitter, RowReader
@@ -28,6 +30,64 @@ class PartlyPairedMixin(TrainingMixin):
     """Trains autoencoders on all cells of a modality and translators on the paired ones."""
 
     _own_rows: Any
+
+    @classmethod
+    def setup_mudata(
+        cls,
+        mdata: MuData,
+        rna_layer: str | None = None,
+        atac_layer: str | None = None,
+        protein_layer: str | None = None,
+        batch_key: str | None = None,
+        labels_key: str | None = None,
+        modalities: Mapping[str, str] | None = None,
+        pairing: Literal["measured", "unpaired", "mosaic"] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Register the raw counts of modalities that share some of their cells, or all.
+
+        As :meth:`Butterfly.setup_mudata`, but that cells may lack a modality. Single-assay
+        experiments are joined to a paired one by :func:`scvi_xmodal.pp.join_single_assay`.
+
+        Parameters
+        ----------
+        mdata
+            MuData with raw counts. A view is made actual.
+        rna_layer, atac_layer, protein_layer
+            Layer of each modality that holds the counts; ``None`` for ``X``.
+        batch_key
+            Column of ``obs`` with batches; of ``mdata.obs``, where cells lack a modality.
+        labels_key
+            Column of ``obs`` with labels, which are registered and not trained on.
+        modalities
+            Which modality each layer argument refers to, such as ``{"rna_layer": "rna"}``; by
+            default they are found.
+        pairing
+            ``"measured"``: all cells were measured in all modalities. ``"mosaic"``: cells may
+            lack one, and those of the same name are the paired ones. By default what the cells
+            are.
+        **kwargs
+            Keywords of scvi-tools' field registration, used by ``load``.
+
+        Raises
+        ------
+        ValueError
+            As of :meth:`Butterfly.setup_mudata`, or if ``pairing`` is ``"unpaired"``.
+        """
+        if pairing is None:
+            whole = not hasattr(mdata, "mod") or hold_all_cells(mdata, modalities)
+            pairing = "measured" if whole else "mosaic"
+        super().setup_mudata(  # type: ignore[misc]
+            mdata,
+            rna_layer=rna_layer,
+            atac_layer=atac_layer,
+            protein_layer=protein_layer,
+            batch_key=batch_key,
+            labels_key=labels_key,
+            modalities=modalities,
+            pairing=pairing,
+            **kwargs,
+        )
 
     def _phases(self, max_epochs: int, translator_epochs: int) -> list[Phase]:
         own = {f"vae_{key}": ((key, key), max_epochs) for key in self.specs}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from scvi_xmodal._arguments import POSITIVE, check_arguments, within
 from scvi_xmodal.model._base import CrossModalModel
 from scvi_xmodal.model._intervals import check_n_samples
 from scvi_xmodal.model._partly_paired import PartlyPairedMixin
-from scvi_xmodal.model._setup import hold_all_cells, specs_from_registry
+from scvi_xmodal.model._setup import specs_from_registry
 from scvi_xmodal.module import POLARBEAR_DEFAULTS, PolarbearVAE
 
 if TYPE_CHECKING:
@@ -91,29 +90,6 @@ class Polarbear(PartlyPairedMixin, CrossModalModel):
         )
         self.statistics_fitted_ = False
         self._finish_init(locals())
-
-    @classmethod
-    def setup_mudata(cls, mdata: MuData, *args: Any, **kwargs: Any) -> None:
-        """Register the raw counts of modalities that share some of their cells, or all.
-
-        As :meth:`Butterfly.setup_mudata`, but that cells may lack a modality: unless ``pairing``
-        is given, it is ``"measured"`` where all cells are in all modalities and ``"mosaic"``
-        otherwise; then cells of the same name are the paired ones, and ``batch_key`` must stand in
-        ``mdata.obs``. Single-assay experiments are joined to a paired one by
-        :func:`scvi_xmodal.pp.join_single_assay`.
-
-        Parameters
-        ----------
-        mdata
-            MuData with raw counts.
-        *args, **kwargs
-            As of :meth:`Butterfly.setup_mudata`.
-        """
-        given = signature(super().setup_mudata).bind_partial(mdata, *args, **kwargs).arguments
-        if "pairing" not in given and hasattr(mdata, "mod"):
-            whole = hold_all_cells(mdata, given.get("modalities"))
-            kwargs["pairing"] = "measured" if whole else "mosaic"
-        super().setup_mudata(mdata, *args, **kwargs)
 
     def train(
         self,

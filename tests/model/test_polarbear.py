@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from inspect import signature
 
 import numpy as np
 import pyro
@@ -63,6 +64,10 @@ class TestContract:
         fewer = MuData({"rna": more["rna"].copy(), "atac": more["atac"][30:].copy()})
         Polarbear.setup_mudata(fewer, None, None)
         assert Polarbear(fewer, **SMALL).registry_["setup_args"]["pairing"] == "mosaic"
+
+    def test_setup_names_what_it_takes(self):
+        ours, butterflys = (signature(m.setup_mudata) for m in (Polarbear, xm.model.Butterfly))
+        assert list(ours.parameters) == list(butterflys.parameters)
 
     @pytest.mark.parametrize("gene_likelihood", ["nb", "zinb"])
     def test_both_ways_from_one_modality(self, mdata, gene_likelihood):
