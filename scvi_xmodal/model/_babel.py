@@ -274,6 +274,8 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
                 "Babel predicts at the training cells' median depth only, so depth must be "
                 "'median'; scale layers['mean'] of a translation to RNA for other depths."
             )
+        if "network" in options:
+            raise ValueError("Babel.translate() sets network= itself: say via= instead.")
         check_arguments({"via": via}, via=TEXT.or_none())
         self._check_key(source, "source")
         self._check_key(target, "target")

@@ -12,7 +12,6 @@ from scvi.data.fields import CategoricalObsField
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._compat import copy_views
 from scvi_xmodal.data import CountsField
-from scvi_xmodal.data._query_cells import checked_rows
 from scvi_xmodal.model._setup import check_setup_keywords
 from scvi_xmodal.model._setup_checks import check_names
 from scvi_xmodal.pairing._cells import labels_of
@@ -68,8 +67,8 @@ class PerturbationMixin:
             Column of ``obs`` with the cell type, within which training pairs cells by default;
             :func:`scvi_xmodal.pairing.by_optimal_transport` is the published way.
         batch_key
-            Column of ``obs`` with batches, which decoders are told of. Not one that tells the
-            conditions apart.
+            Column of ``obs`` with batches, which decoders are told of. Some must hold cells of
+            both conditions.
         layer
             Layer that holds the counts; ``None`` for ``X``.
         **kwargs
@@ -79,7 +78,7 @@ class PerturbationMixin:
         ------
         ValueError
             If a column or condition is missing, the conditions are the same, labels or batches
-            have gaps, or values are not counts.
+            have gaps, no batch holds cells of both conditions, or values are not counts.
 
         Examples
         --------
@@ -103,11 +102,13 @@ class PerturbationMixin:
         )
         check_arguments(locals())
         copy_views(adata, copy_if_view=True)
-        condition_rows(adata, condition_key, {"control": control, "perturbed": perturbed})
+        rows = condition_rows(adata, condition_key, {"control": control, "perturbed": perturbed})
         for argument, key in (("labels_key", labels_key), ("batch_key", batch_key)):
             if key is not None:
                 labels_of(adata, key, argument=argument)
                 check_names(adata.obs[key], argument)
+        if batch_key is not None and "source_registry" not in kwargs:  # saved models load
+            _check_batches(adata, batch_key, rows)
         fields = [
             CountsField(REGISTRY_KEYS.X_KEY, layer, "rna", "rna"),
             CategoricalObsField(REGISTRY_KEYS.BATCH_KEY, batch_key),
@@ -148,12 +149,8 @@ class PerturbationMixin:
         """Read a query; of the training data only the cells of the source's condition."""
         conditions = self._conditions()
         if conditions is not None and adata is None and self.adata is not None:
-            own = self._own_rows(key) if key in conditions else np.arange(self.adata.n_obs)
-            rows = np.flatnonzero(own >= 0)
-            if indices is not None:
-                chosen = checked_rows(indices, self.adata.n_obs)
-                rows = chosen[np.isin(chosen, rows)]
-            indices = rows
+            if indices is None and key in conditions:
+                indices = np.flatnonzero(self._own_rows(key) >= 0)
         query = super()._query(adata, key, layer, indices, **options)  # type: ignore[misc]
         if conditions is not None:
             self._refuse_other_condition(query, key, conditions)
@@ -169,5 +166,18 @@ class PerturbationMixin:
             raise ValueError(
                 f"{n_others} of the {query.n_obs} cells are {other!r} in obs[{column!r}], but "
                 f"source={key!r} is {conditions[key]!r}. Give the cells of one condition: "
-                f"adata[adata.obs[{column!r}] == {conditions[key]!r}]."
+                f"adata[adata.obs[{column!r}] == {conditions[key]!r}], or indices= of those alone."
             )
+
+
+def _check_batches(adata: AnnData, batch_key: str, rows: dict[str, NDArray[np.int64]]) -> None:
+    """Raise if batches tell the conditions apart, so that their effects are one."""
+    batches = adata.obs[batch_key]
+    found = {key: sorted(map(str, batches.iloc[own].unique())) for key, own in rows.items()}
+    if not set(found["control"]) & set(found["perturbed"]):
+        raise ValueError(
+            f"No batch of batch_key={batch_key!r} holds cells of both conditions: "
+            f"{found['control'][:10]} are control, {found['perturbed'][:10]} perturbed, so what "
+            "the batch does and what the perturbation does cannot be told apart. Leave it out, or "
+            "name batches that both conditions share, such as donors."
+        )

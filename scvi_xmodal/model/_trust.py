@@ -32,7 +32,7 @@ from scvi_xmodal.model._linear_fit import fit_linear_paths
 from scvi_xmodal.model._request import check_batch_size, to_device
 from scvi_xmodal.model._several import one_or_several
 from scvi_xmodal.model._shrinkage_fit import fit_shrinkage
-from scvi_xmodal.model._validation import SCORES, validation_scores
+from scvi_xmodal.model._validation import SCORES, validation_scores, way_to_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,7 @@ class TrustMixin:
     module: Any
     specs: Mapping[str, ModalitySpec]
     is_trained_: Any
+    registry_: dict[str, Any]
     _batch_codes: Any
     _check_decoded_batch: Any
     _check_key: Any
@@ -273,7 +274,7 @@ class TrustMixin:
             raise ValueError(
                 f"There are no scores of {source!r} to {target!r}: the model was trained without "
                 "validation cells that were measured in both, or was saved by an older version. "
-                "Train it with a split that has validation cells."
+                f"{way_to_scores(self.registry_['setup_args'], source, target)}"
             )
         columns = {SCORES[spec.kind]: found["score"], "n_detected": found["n_detected"]}
         index = pd.Index(spec.feature_names, dtype=object)

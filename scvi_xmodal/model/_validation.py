@@ -89,3 +89,29 @@ def _compared(
         "n_detected": n_detected[spec.position].astype(np.int32),
         "n_cells": int(counts.n_rows),
     }
+
+
+def way_to_scores(setup: Mapping[str, Any], source: str, target: str) -> str:
+    """Return what to do for scores of a path that a trained model has none of.
+
+    Parameters
+    ----------
+    setup
+        The arguments of the model's setup.
+    source, target
+        The path.
+    """
+    pairing = "conditions" if "condition_key" in setup else setup.get("pairing", "measured")
+    if pairing == "measured" or source == target:
+        return "Train it with a split that has validation cells."
+    if pairing == "mosaic":
+        return f"Train it with a split of which validation cells were measured in {target!r} too."
+    if pairing == "conditions":
+        return (
+            "No cell is measured in both conditions, so no training gives any: compare translated "
+            "with measured cells by metrics.evaluate_perturbation."
+        )
+    return (
+        "Its modalities are of different cells, so no training gives any: translate cells that "
+        "were measured in both and score them by metrics.evaluate_translation."
+    )

@@ -273,6 +273,7 @@ class TestBadInput:
             ({"source": "protein", "target": "rna"}, "source='protein' is unknown"),
             ({"target": "rna", "depth": "predicted"}, "median depth only"),
             ({"target": "rna", "depth": np.ones(60)}, "median depth only"),
+            ({"target": "rna", "network": {}}, "say via= instead"),
         ],
     )
     def test_translations(self, babel, options, message):

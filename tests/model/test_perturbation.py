@@ -161,6 +161,39 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"cells are 'stim' in obs\['condition'\].*'ctrl'"):
             trained.translate(cells, source="control", target="perturbed")
 
+    def test_indices_of_the_other_condition(self, cells, trained):
+        given = {"source": "control", "target": "perturbed", "indices": np.arange(cells.n_obs)}
+        for query in (None, cells):
+            with pytest.raises(ValueError, match=r"cells are 'stim' in obs.*indices= of those"):
+                trained.translate(query, **given)
+        rows = np.flatnonzero((cells.obs["condition"] == "ctrl").to_numpy())[[5, 2]]
+        own, same = (
+            trained.translate(query, **{**given, "indices": rows}) for query in (None, cells)
+        )
+        assert own.obs_names.tolist() == cells.obs_names[rows].tolist()
+        np.testing.assert_array_equal(own.X, same.X)
+
+    def test_batches_that_tell_the_conditions_apart(self, cells):
+        given = {"condition_key": "condition", **SETUP, "batch_key": "batch"}
+        with pytest.raises(
+            ValueError, match=r"No batch of batch_key='batch'.*'ctrl.*'stim.*donor"
+        ):
+            Butterfly.setup_anndata(cells, **given)
+        Butterfly.setup_anndata(cells, **{**given, "batch_key": "donor"})
+
+    def test_models_saved_with_such_batches_load(self, cells, tmp_path, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr("scvi_xmodal.model._perturbation._check_batches", lambda *_: None)
+            Butterfly.setup_anndata(cells, "condition", **SETUP, batch_key="batch")
+        Butterfly(cells, **SMALL).save(tmp_path / "model")
+        assert list(Butterfly.load(tmp_path / "model", adata=cells).specs)
+
+    def test_scores_of_the_response(self, trained):
+        with pytest.raises(
+            ValueError, match=r"No cell is measured in both.*evaluate_perturbation"
+        ):
+            trained.trust_scores("control", "perturbed")
+
     def test_pairs_of_the_wrong_condition(self, cells):
         perturbed = np.flatnonzero((cells.obs["condition"] == "stim").to_numpy())[:4]
         with pytest.raises(ValueError, match="4 of the pairs' 'control' rows are no 'control'"):

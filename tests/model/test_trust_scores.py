@@ -13,6 +13,7 @@ from scvi_xmodal.data import Split
 from scvi_xmodal.model import Babel, Butterfly
 from scvi_xmodal.model._cells import TrainingCells
 from scvi_xmodal.model._held_out import HeldOut
+from scvi_xmodal.model._validation import way_to_scores
 
 OLD = Path(__file__).parents[1] / "fixtures" / "models" / "0.1.0" / "rna_atac" / "model"
 
@@ -91,8 +92,23 @@ def test_cells_that_are_not_paired_score_only_themselves(mdata, quick):
     model = Butterfly.from_unpaired(*parts, "label", n_latent=4, n_embedding=8)
     model.train(split=Split(range(0, 60, 2), range(1, 60, 2)), **quick)
     assert model.trust_scores("rna", "rna")["n_cells"].iloc[0] == 15
-    with pytest.raises(ValueError, match="'rna' to 'atac'"):
+    with pytest.raises(ValueError, match="'rna' to 'atac'.*no training gives .*evaluate_transl"):
         model.trust_scores("rna", "atac")
+
+
+@pytest.mark.parametrize(
+    ("setup", "path", "way"),
+    [
+        ({"pairing": "measured"}, ("rna", "atac"), "a split that has validation cells"),
+        ({}, ("rna", "atac"), "a split that has validation cells"),
+        ({"pairing": "unpaired"}, ("rna", "rna"), "a split that has validation cells"),
+        ({"pairing": "mosaic"}, ("rna", "atac"), "validation cells were measured in 'atac' too"),
+        ({"pairing": "unpaired"}, ("rna", "atac"), "metrics.evaluate_translation"),
+        ({"condition_key": "x"}, ("control", "perturbed"), "metrics.evaluate_perturbation"),
+    ],
+)
+def test_what_gives_scores_depends_on_the_cells(setup, path, way):
+    assert way in way_to_scores(setup, *path)
 
 
 def test_a_model_of_an_older_version_has_none():
