@@ -413,7 +413,7 @@ BASELINES = [
     Case("Baseline.fit", "none", _fit(lambda w: None), "got NoneType"),
     Case("Baseline.fit", "one", _fit(lambda w: w.part("rna")), "only .*were recognised"),
     Case("Baseline.fit", "indices", _fit(indices=[99]), "60 cells"),
-    Case("Baseline.fit", "no_indices", _fit(indices=[]), "no training cells"),
+    Case("Baseline.fit", "no_indices", _fit(indices=[]), "no cells to learn from"),
     Case("Baseline.fit", "split", _fit(indices=xm.data.Split([1])), r"split\.train"),
     Case("Baseline.fit", "layer", _fit(rna_layer="x"), r"layers\['x'\]|'x'"),
     Case("Baseline.fit", "layer_3", _fit(rna_layer=3), "rna_layer must be text"),
