@@ -48,21 +48,27 @@ def missing_lines(rows: pd.DataFrame) -> Iterator[str]:
         yield ""
         return
     yield (
-        "Folds that no time was spent on; a model is compared on those that it has. Beside them "
-        "the wheel, which has models of CITE-seq and of perturbed cells too, was run on RNA and "
-        "ATAC alone."
+        "Folds that no time was spent on; a model is compared on those that it has. Butterfly-C "
+        "ran with quick clusters instead ([data_sizes.md](data_sizes.md)). The wheel, which has "
+        "models of CITE-seq and of perturbed cells too, ran on RNA and ATAC alone."
     )
     yield ""
     for model in dict.fromkeys(row[0] for row in found):
-        places = [
-            f"{data} {SPLIT_NAMES[split]}"
-            + ("" if len(folds) == DATA[data].n_folds(split) else f" (folds {_listed(folds)})")
-            for name, data, split, folds in found
-            if name == model
-        ]
-        yield f"- {MODELS[model].label}: {', '.join(places)}"
+        own: dict[str, list[tuple[str, list[int]]]] = {}
+        for name, data, split, folds in found:
+            if name == model:
+                own.setdefault(data, []).append((split, folds))
+        yield f"- {MODELS[model].label}: {'; '.join(_place(*item) for item in own.items())}"
     yield ""
 
 
-def _listed(folds: list[int]) -> str:
-    return ", ".join(map(str, folds))
+def _place(data: str, lacking: list[tuple[str, list[int]]]) -> str:
+    """Return a data set's name, with splits and folds where only some lack."""
+    whole = [len(folds) == DATA[data].n_folds(split) for split, folds in lacking]
+    if len(lacking) == len(SPLITS) and all(whole):
+        return data
+    parts = [
+        SPLIT_NAMES[split] + ("" if all_of_it else f" (folds {', '.join(map(str, folds))})")
+        for (split, folds), all_of_it in zip(lacking, whole, strict=True)
+    ]
+    return f"{data} {', '.join(parts)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_places import NAMES
 from benchmarks._accuracy_summary import METRICS, OURS, by_fold, comparison
 from benchmarks._tables import grid
@@ -23,8 +24,11 @@ COLUMNS = {
     "totalvi": "TOTALVI",
     "scipenn": "sciPENN",
     "ridge": "Ridge",
+    "ridge_depth": "Ridge at predicted depth",
     "knn": "KNN",
+    "depth_only": "depth alone",
 }
+_NONE = ("-", "not run")
 TITLES = {
     "pearson_gene": "Pearson per gene",
     "pearson_protein": "Pearson per protein",
@@ -55,7 +59,7 @@ def readme_lines(table: pd.DataFrame) -> list[str]:
         cells = []
         for model in COLUMNS:
             if model not in means.index:
-                cells.append("")
+                cells.append("not run" if MODELS[model].knows(source, target) else "-")
                 continue
             mean, count = means.loc[model, "mean"], int(means.loc[model, "count"])
             text = f"{mean:.3f}" + (f" ({count})" if count < most else "")
@@ -64,6 +68,6 @@ def readme_lines(table: pd.DataFrame) -> list[str]:
             cells.append(f"**{text}**" if mean == best and count == most else text)
         name = f"{data}, {NAMES[source]} -> {NAMES[target]}"
         body.append([name, TITLES[score], *cells])
-    used = [i for i in range(len(COLUMNS)) if any(row[i + 2] for row in body)]
+    used = [i for i in range(len(COLUMNS)) if any(row[i + 2] not in _NONE for row in body)]
     head = ["data", "score", *(list(COLUMNS.values())[i] for i in used)]
     return grid(head, [[*row[:2], *(row[i + 2] for i in used)] for row in body])

@@ -9,11 +9,14 @@ at least 0.5 % of them; proteins are kept whole.
 
 Models see raw counts of training and validation cells, and of test cells the source modality
 alone; no batch and, but for Butterfly-T, no label ("Mis" pairs with "Mis"). Validation cells stop
-trainings early and nothing else; baselines do not use them. Scores are those of
+trainings early; Butterfly also weighs its linear path and its shrinkage by them. Baselines do
+not use them, but for **ridge_validation**, which trains on them. Scores are those of
 ``xm.metrics.evaluate_translation``, per feature, per cell and flattened. RNA and protein are
-scored and clustered by one prediction. ATAC of this package's models is scored at the depth
+scored and clustered by one prediction. ATAC of Butterfly and Polarbear is scored at the depth
 predicted from the source's (``translate(depth="predicted")``) and clustered at the training
-median depth (``translate``).
+median depth (``translate``). No other model has such a depth; **ridge_depth** is Ridge with one
+(odds times predicted over median depth, the latter by least squares on the logarithms of the
+source's library and detected features), **butterfly_median** is Butterfly without.
 
 How models of others are run, each as it is meant to be used:
 
@@ -27,7 +30,8 @@ How models of others are run, each as it is meant to be used:
   library; accessibility is multiplied by region factors and the median cell factor.
 - **totalvi**: imputes the proteins of cells that were trained with as RNA-only cells in a batch
   of their own. It thus sees the test cells' RNA in training, which is an advantage over others.
-- **scipenn**: as published but for quality filters; see ``_accuracy_scipenn``.
+- **scipenn**: as published but for quality filters; its pre-processing standardises the test
+  cells by themselves. See ``_accuracy_scipenn``.
 
 Every fit is a process of its own with one thread; the baselines of a fold, which draw nothing and
 take milliseconds, share one. CPU seconds, wall seconds and the highest resident memory are those

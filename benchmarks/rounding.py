@@ -1,9 +1,9 @@
 """Why a model that predicts zeros ranks a cell's genes better: Spearman's correlation and ties.
 
 Nine in ten counts of a nucleus are zero: tied. Predictions of expression that are all different
-put those genes in some order and lose by it; predictions that are zero for rarely seen genes,
-as squared errors teach the published model, tie them as the measurement does. So predictions of
-the training cells' mean, Ridge and Butterfly are scored here once more with all values below a
+put those genes in some order and lose by it; predictions that are zero for rarely seen genes, as
+the published model's rectified output makes them, tie them as the measurement does. So predictions
+of the training cells' mean, Ridge and Butterfly are scored here once more with all values below a
 bound set to zero: nothing is known better, yet Spearman's correlations rise, while Pearson's fall
 and errors grow.
 
@@ -60,7 +60,12 @@ def measure(data: str, fold: int, data_dir: Path | None) -> Iterator[dict[str, A
         for bound in BOUNDS:
             rounded = prediction.copy()
             rounded.X = np.where(prediction.X < bound, 0.0, prediction.X)
-            scores = evaluate_translation({name: rounded}, answers.truth["rna"], kind="rna")
+            scores = evaluate_translation(
+                {name: rounded},
+                answers.truth["rna"],
+                reference=answers.reference["rna"],
+                kind="rna",
+            )
             yield {
                 "data": data,
                 "fold": fold,
@@ -93,7 +98,9 @@ def markdown(table: pd.DataFrame) -> str:
         "that predict zeros (`scbutterfly` and its preset).",
         "",
     ]
-    foot = ["", ", ".join(sorted(set(table["machine"]))) + ".", ""]
+    about = [name for name in ("date", "commit", "machine") if name in table]
+    made = "; ".join(", ".join(sorted(set(table[name].astype(str)))) for name in about)
+    foot = ["", f"{made}.", ""]
     return "\n".join([*head, as_markdown(means.reset_index()), *foot])
 
 
