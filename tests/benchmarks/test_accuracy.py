@@ -33,21 +33,6 @@ from scvi_xmodal.data._peaks import parse_peaks
 JOB = Job("cortex_2k", "cell", 0, "mean")
 
 
-def rows(**scores):
-    """Return rows of the table: of each model, one score a fold, ATAC to RNA."""
-    return pd.DataFrame(
-        [
-            dict(zip(KEY, Job("cortex_2k", "cell", fold, model).keys()[1], strict=True))
-            | {"pearson_gene": value, "rmse": 1 - value, "n_train": 10, "n_cells": 4}
-            | {"n_source_features": 3, "n_features": 2, "fit_cpu_seconds": 1.0}
-            | {"fit_seconds": 1.0, "fit_peak_rss_mb": 5.0, "ami": value}
-            | {"options": "", "error": "", "versions": "", "machine": "m", "commit": "c"}
-            for model, values in scores.items()
-            for fold, value in enumerate(values)
-        ]
-    )
-
-
 @pytest.fixture
 def measured(monkeypatch):
     """Replace the worker by a function that notes what it was asked for."""
@@ -98,7 +83,7 @@ def test_command_skips_what_is_there(tmp_path, measured, monkeypatch):
     assert [job.fold for job in measured[4:]] == [2, 2]
 
 
-def test_rows_of_a_newer_run_take_the_older_ones_place(tmp_path):
+def test_rows_of_a_newer_run_take_the_older_ones_place(tmp_path, rows):
     table = Table(tmp_path / "t.csv")
     row = rows(mean=[0.1]).iloc[0].to_dict()
     table.append([row])
@@ -229,7 +214,7 @@ def test_inverse_tfidf_gives_back_what_is_open(rng):
     np.testing.assert_allclose(found, is_open / depth)
 
 
-def test_tests_are_paired_by_fold():
+def test_tests_are_paired_by_fold(rows):
     ours, other = [0.5, 0.6, 0.7, 0.8, 0.9, 0.4], [0.4, 0.3, 0.65, 0.9, 0.2, 0.1]
     found = paired_tests(rows(butterfly=ours, ridge=other, knn=[0.1]), "pearson_gene")
     expected = stats.wilcoxon(ours, other).pvalue
@@ -240,13 +225,13 @@ def test_tests_are_paired_by_fold():
     assert lower.loc["ridge", "wins"] == 5
 
 
-def test_the_best_has_all_folds_and_is_not_the_measured_cells():
+def test_the_best_has_all_folds_and_is_not_the_measured_cells(rows):
     summary = spread(by_fold(rows(butterfly=[0.5, 0.6], ridge=[0.9], measured=[1.0, 1.0])))
     assert best(summary, "pearson_gene") == "butterfly"
     assert best(summary, "rmse") == "butterfly"
 
 
-def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree():
+def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree(rows):
     table = rows(butterfly=[0.1, 0.2, 0.3], ridge=[0.2, 0.3, 0.41], mean=[0.0, 0.1, 0.1])
     found = behind(table).set_index("metric")
     assert list(found.index) == ["pearson_gene", "rmse", "ami"]
@@ -270,7 +255,7 @@ def test_where_butterfly_is_behind_says_by_how_much_and_whether_folds_agree():
     assert f"mean, 3 scores: {where}, pearson_gene -0.1000 (1 of 2 folds won); " in text
 
 
-def test_in_brief_compares_on_shared_folds_and_counts():
+def test_in_brief_compares_on_shared_folds_and_counts(rows):
     table = rows(butterfly=[0.4, 0.5, 0.3], ridge=[0.3, 0.2, 0.1], wheel=[0.9])
     (own,) = brief(table).itertuples()
     assert (own.score, own.other, own.folds) == ("pearson_gene", MODELS["wheel"].label, 1)
@@ -291,7 +276,7 @@ def test_in_brief_compares_on_shared_folds_and_counts():
     assert brief(rows(ridge=[0.4], mean=[0.1])).empty
 
 
-def test_report_of_a_small_table(tmp_path):
+def test_report_of_a_small_table(tmp_path, rows):
     table = rows(butterfly=[0.5, 0.7], mean=[0.0, 0.0])
     failed = rows(ridge=[0.0]).assign(error="exit 1: ValueError: no", pearson_gene=np.nan)
     wide = rows(butterfly=[0.6, 0.9]).assign(variant="wide", options='{"init": {"n_latent": 64}}')
@@ -307,7 +292,7 @@ def test_report_of_a_small_table(tmp_path):
         assert f"({name})" in text
 
 
-def test_a_single_fold_has_no_spread():
+def test_a_single_fold_has_no_spread(rows):
     whole = rows(butterfly=[0.5, 0.7], ridge=[0.6])
     wide = rows(butterfly=[0.4]).assign(variant="wide", options="{}")
     table = pd.concat([whole, wide], ignore_index=True).assign(error="")
@@ -321,7 +306,7 @@ def test_report_of_nothing(tmp_path):
     assert markdown(empty, []).startswith("# Accuracy")
 
 
-def test_parts_of_the_cells_stand_beside_the_whole(tmp_path):
+def test_parts_of_the_cells_stand_beside_the_whole(tmp_path, rows):
     whole = rows(butterfly=[0.5, 0.7, 0.9], ridge=[0.4, 0.3, 0.2]).assign(train_fraction=1.0)
     part = rows(butterfly=[0.3, 0.2], butterfly_t=[0.4, 0.4]).assign(train_fraction=0.2)
     poorer = rows(butterfly=[0.1]).assign(variant="half_the_counts", train_fraction=1.0)
@@ -356,7 +341,7 @@ def test_the_report_has_perturbed_profiles_where_they_were_measured(tmp_path):
     assert "**0.900 +- 0.000** | 0.010 +- 0.000 | 40 +- 0 |" in own
 
 
-def test_the_readme_says_what_the_table_says(tmp_path):
+def test_the_readme_says_what_the_table_says(tmp_path, rows):
     folder = Path(accuracy.__file__).with_name("results")
     readme = folder.parents[1] / "README.md"
     text = readme.read_text()

@@ -17,18 +17,20 @@ from benchmarks._accuracy_missing import missing, missing_lines
 from benchmarks._accuracy_parts import parts, parts_lines
 from benchmarks._accuracy_tests import test_lines as lines_of_tests
 from scvi_xmodal.data import Split
-from tests.benchmarks.test_accuracy import rows
 
 
-def test_a_clear_loss_is_named_before_a_larger_unclear_one():
+def test_a_clear_loss_is_named_before_a_larger_unclear_one(rows):
     table = rows(butterfly=[0.5, 0.5, 0.5], ridge=[0.9, 0.4, 0.9], knn=[0.6, 0.61, 0.62])
     own = behind(table).set_index("metric").loc["pearson_gene"]
     assert (own["model"], own["clear"]) == ("knn", True)
 
 
-def test_tests_count_no_cell_twice():
+def test_tests_count_no_cell_twice(rows):
     table = pd.concat(
-        [rows(butterfly=[0.5] * 5, ridge=[0.1] * 5).assign(data=name) for name in ("cortex_2k", "cortex_3batches", "bmmc_multiome")]
+        [
+            rows(butterfly=[0.5] * 5, ridge=[0.1] * 5).assign(data=name)
+            for name in ("cortex_2k", "cortex_3batches", "bmmc_multiome")
+        ]
     )
     text = "\n".join(lines_of_tests(table))
     assert "+0.400 (10/10, " in text  # not 15: cortex_2k is part of cortex_3batches
@@ -38,7 +40,7 @@ def test_tests_count_no_cell_twice():
     assert "(5/5, " in alone
 
 
-def test_what_was_not_run_is_said():
+def test_what_was_not_run_is_said(rows):
     assert len(missing(rows(butterfly=[0.5] * 5))) > 50
     lines = "\n".join(missing_lines(rows(butterfly=[0.5] * 3, wheel=[0.5] * 5)))
     own = next(line for line in lines.split("\n") if line.startswith("- Butterfly:"))
@@ -48,7 +50,7 @@ def test_what_was_not_run_is_said():
     assert "citeseq" not in wheel
 
 
-def test_parts_are_paired_by_fold_and_seed():
+def test_parts_are_paired_by_fold_and_seed(rows):
     base, wide = rows(butterfly=[0.5, 0.7]), rows(butterfly=[0.6, 0.9])
     wide = wide.assign(variant="wide", train_fraction=1.0)
     table = pd.concat([base.assign(train_fraction=1.0), wide], ignore_index=True)
@@ -62,14 +64,22 @@ def test_parts_are_paired_by_fold_and_seed():
 def test_depth_moves_odds_only(rng):
     dense = rng.poisson(0.6, size=(60, 30))
     task = Task(
-        MuData({"rna": AnnData(sparse.csr_matrix(dense, dtype=np.float32)),
-                "atac": AnnData(sparse.csr_matrix(dense[:, ::-1], dtype=np.float32))}),
-        Split(np.arange(40), np.arange(40, 60)), {}, 0, DATA["cortex_2k"],
+        MuData(
+            {
+                "rna": AnnData(sparse.csr_matrix(dense, dtype=np.float32)),
+                "atac": AnnData(sparse.csr_matrix(dense[:, ::-1], dtype=np.float32)),
+            }
+        ),
+        Split(np.arange(40), np.arange(40, 60)),
+        {},
+        0,
+        DATA["cortex_2k"],
     )
     task.queries["rna"] = task.training["rna"][40:].copy()
     fitted = ridge_depth(task, {}, {})
     found = fitted.translate("rna", "atac")
-    gain = logit(found.scored.X) - logit(np.clip(found.profile.X, 1e-6, 1 - 1e-6))
+    gain = logit(found.scored.X)
+    gain -= logit(np.clip(found.profile.X.astype(float), 1e-6, 1 - 1e-6))
     np.testing.assert_allclose(gain, gain[:, :1].repeat(30, axis=1), atol=1e-6)
     n_open = (dense[:40] > 0).sum(1)
     library = LinearRegression().fit(
