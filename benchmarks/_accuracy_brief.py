@@ -59,7 +59,7 @@ def brief_lines(rows: pd.DataFrame) -> Iterator[str]:
         "The leading score of each direction: Butterfly, and the best other model on the folds "
         "that both have; how far it is ahead of the best other model on unseen folds, on which "
         "no default was chosen (how many of them in brackets; seen are folds 0 and 1, and all of "
-        "cortex_2k, whose cells are among those of cortex_3batches; all folds had been scored with "
+        "cortex_2k, whose cells are among those of cortex_3batches; all had been scored with "
         "earlier defaults before). Then the scores of "
         "predictions, and of their clusters, in which no other model's mean is better, and how "
         "many of all are clearly worse (see [below](#where-butterfly-is-not-the-best))."
