@@ -145,8 +145,8 @@ def markdown(table: pd.DataFrame) -> str:
         f"Coverage of 90 % intervals in held-out test cells. Aim: .87 to .93 over all features; "
         f"{int((off <= 0.03).sum())} of {len(whole)} rows (RNA at two depths) reach it, the "
         f"farthest is {whole['coverage'].iloc[int(off.to_numpy().argmax())]:.3f}. RNA: randomised "
-        "coverage; frequent genes, by strata of their mean, are further off. Of ATAC, open or not, "
-        "none is measured."
+        "coverage; frequent genes, by strata of their mean, are further off. Of ATAC, open or "
+        "not, none is measured."
     )
     foot = (
         f"`{about['command']}`; {about['date']}, commit {about['commit']}, {about['machine']}. "
