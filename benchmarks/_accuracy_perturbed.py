@@ -12,6 +12,8 @@ from benchmarks._tables import grid
 if TYPE_CHECKING:
     from pathlib import Path
 
+OURS = "Butterfly"
+
 
 def perturbed_lines(folder: Path) -> list[str]:
     """Return the section on perturbed profiles; nothing where they were not measured."""
@@ -41,4 +43,17 @@ def perturbed_lines(folder: Path) -> list[str]:
         "[perturbation.md](perturbation.md), by `python -m benchmarks.perturbation`.",
         "",
         *grid(["prediction", *titles], body),
+        *_behind(means),
     ]
+
+
+def _behind(means: pd.DataFrame) -> list[str]:
+    """Say which predictions are better than Butterfly's, and in what."""
+    if OURS not in means.index:
+        return []
+    found = []
+    for name, (title, _) in COLUMNS.items():
+        better = means.index[means[name] > means.loc[OURS, name]]
+        if name != "r2_sd" and len(better):
+            found.append(f"{title} ({', '.join(better)})")
+    return [f"Others are ahead of Butterfly in: {'; '.join(found)}.", ""] if found else []
