@@ -141,7 +141,7 @@ def _poorer_rows(part: pd.DataFrame, target: str) -> Iterator[dict[str, Any]]:
 
 
 def _draw(rows: pd.DataFrame, path: Path) -> None:
-    places = list(rows.groupby(_PLACE, sort=False))
+    places = [(key, _shared_seeds(part)) for key, part in rows.groupby(_PLACE, sort=False)]
     plt = pyplot()
     figure, axes = plt.subplots(
         len(places), 2, figsize=(8, 2.8 * len(places)), squeeze=False, layout="constrained"
