@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit, logit
+from sklearn.linear_model import LinearRegression
 
 import scvi_xmodal as xm
 from benchmarks._accuracy_models import Cost, Translation
+from scvi_xmodal.baselines._profiles import depths
 
 if TYPE_CHECKING:
     from benchmarks._accuracy_data import Task
@@ -50,9 +52,9 @@ class FittedAtDepth(FittedBaseline):
             return found
         open_peaks = np.diff(self.task.training["atac"].X.tocsr()[self.rows].indptr)
         log_depth = np.log(np.maximum(open_peaks, 1))
-        x = _library(self.task.training[source].X.tocsr()[self.rows])
-        slopes = np.linalg.lstsq(x, log_depth, rcond=None)[0]
-        predicted = _library(self.task.queries[source].X.tocsr()) @ slopes
+        x = depths(self.task.training[source].X.tocsr()[self.rows])
+        regression = LinearRegression().fit(x, log_depth)
+        predicted = regression.predict(depths(self.task.queries[source].X.tocsr()))
         scored = found.profile.copy()
         ratio = predicted - np.log(np.median(np.maximum(open_peaks, 1)))
         values = np.clip(np.asarray(scored.X, np.float64), 1e-6, 1 - 1e-6)
@@ -107,9 +109,3 @@ def measured(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedB
 
 def _fitted(baseline: Baseline, task: Task) -> FittedBaseline:
     return FittedBaseline(baseline.fit(task.training, indices=task.split.train), task)
-
-
-def _library(counts: Any) -> np.ndarray:
-    """Return 1, log library and log number of detected features, of shape (n_cells, 3)."""
-    total, detected = np.asarray(counts.sum(1)).ravel(), np.diff(counts.indptr)
-    return np.column_stack([np.ones(total.size), np.log1p(total), np.log1p(detected)])
