@@ -68,8 +68,10 @@ def _head(rows: pd.DataFrame) -> Iterator[str]:
         f"{machines}; commits {commits}. Folds by cell with the test cells and features of "
         "`benchmarks.accuracy`; of a fold's training cells a random part is kept, smaller parts "
         "within larger ones. Validation cells, which Butterfly stops and is weighed by and which "
-        "Ridge does without, stay all: a fourth of 100 %. -T pairs again within the data's own "
-        "labels, -C within clusters of "
+        "Ridge does without, stay all: a fourth of 100 %. Peaks of Butterfly are scored at "
+        "predicted depth and Ridge's are not, which on all cells is most of what lies between "
+        "them per peak (`Ridge at predicted depth` of RESULTS.md). -T pairs again within the "
+        "data's own labels, -C within clusters of "
         'the quick embedding (`by_cluster(embedding="quick")`), both two further rounds, so '
         "three times the pairs of the same cells. "
         "Differences are from Butterfly in the same folds, +- their standard deviation."
