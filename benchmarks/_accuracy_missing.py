@@ -49,8 +49,7 @@ def missing_lines(rows: pd.DataFrame) -> Iterator[str]:
         return
     yield (
         "Folds that no time was spent on; a model is compared on those that it has. Butterfly-C "
-        "ran with quick clusters instead ([data_sizes.md](data_sizes.md)). The wheel, which has "
-        "models of CITE-seq and of perturbed cells too, ran on RNA and ATAC alone."
+        "ran with quick clusters instead ([data_sizes.md](data_sizes.md))."
     )
     yield ""
     for model in dict.fromkeys(row[0] for row in found):

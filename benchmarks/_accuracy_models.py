@@ -54,6 +54,18 @@ class Translation:
     profile: AnnData
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions of all directions, made by another process with the fit."""
+
+    translations: dict[tuple[str, str], Translation]
+    cost: Cost
+
+    def translate(self, source: str, target: str) -> Translation:
+        """Return the predictions of a direction."""
+        return self.translations[source, target]
+
+
 class Translator(Protocol):
     """A fitted model."""
 
@@ -113,7 +125,7 @@ MODELS = {
     "preset": Model('Butterfly, preset="scbutterfly"', f"{_OURS}:preset", _ALL),
     "babel": Model("Babel", f"{_OURS}:babel", _ATAC),
     "polarbear": Model("Polarbear", f"{_OURS}:polarbear", _ATAC),
-    "wheel": Model("scbutterfly 0.0.9 (published wheel)", "_accuracy_wheel:wheel", _ATAC),
+    "wheel": Model("scbutterfly 0.0.9 (published wheel)", "_accuracy_wheel:wheel", _ALL),
     "multivi": Model("MULTIVI", "_accuracy_scvi:multivi", _ATAC),
     "totalvi": Model("TOTALVI", "_accuracy_scvi:totalvi", _PROTEIN[:1]),
     "scipenn": Model("sciPENN", "_accuracy_scipenn:scipenn", _PROTEIN[:1]),

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks._accuracy_external import as_adata, run_driver
-from benchmarks._accuracy_models import NotAvailableError, Translation
-from benchmarks._accuracy_wheel import Predictions
+from benchmarks._accuracy_models import NotAvailableError, Predictions, Translation
 
 if TYPE_CHECKING:
     from benchmarks._accuracy_data import Task

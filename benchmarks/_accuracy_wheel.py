@@ -9,7 +9,6 @@ the test cells' base rates, which alone rank a cell's peaks better than any mode
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anndata
@@ -18,33 +17,23 @@ from scipy import sparse
 
 from benchmarks._accuracy_external import as_adata, run_driver
 from benchmarks._accuracy_inverse import inverse_tfidf
-from benchmarks._accuracy_models import Cost, NotAvailableError, Translation
+from benchmarks._accuracy_models import NotAvailableError, Predictions, Translation
+from benchmarks._accuracy_wheel_protein import SCHEDULE, wheel_protein
 from benchmarks._wheel import wheel_python
 
 if TYPE_CHECKING:
     from benchmarks._accuracy_data import Task
 
-SCHEDULE = {"R2R_pretrain_epoch": 100, "A2A_pretrain_epoch": 100, "translator_epoch": 200}
 INVERSE_BY = ("training cells", "all cells")
 """Cells whose IDF turns predictions into probabilities."""
 SEED = 19193
 """The published seed, to which ours is added."""
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Predictions of both directions."""
-
-    translations: dict[tuple[str, str], Translation]
-    cost: Cost
-
-    def translate(self, source: str, target: str) -> Translation:
-        """Return the predictions of a direction."""
-        return self.translations[source, target]
-
-
 def wheel(task: Task, init: dict[str, Any], train: dict[str, Any]) -> Predictions:
     """Train the wheel by its published schedule and predict the test cells both ways."""
+    if "protein" in task.queries:
+        return wheel_protein(task, init, train)
     init = dict(init)
     inverse_by = init.pop("inverse_by", INVERSE_BY[0])
     if inverse_by not in INVERSE_BY:
