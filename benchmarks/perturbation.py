@@ -22,6 +22,7 @@ import pandas as pd
 from benchmarks._machine import describe
 from benchmarks._perturbation_baselines import baseline_predictions
 from benchmarks._perturbation_report import draw, markdown
+from benchmarks._perturbation_wheel import WHEEL, wheel_prediction
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -66,7 +67,7 @@ def measure(
     seed
         Seed of the models.
     names
-        Which of ``MODELS``, and ``"baselines"``.
+        Which of ``MODELS``, the wheel's name, and ``"baselines"``.
     epochs
         Longest duration of every phase; by default as each preset says.
     """
@@ -81,10 +82,14 @@ def measure(
     predictions, costs = {}, {}
     if BASELINES in names:
         predictions = baseline_predictions(cells, split.train, sides["ctrl"])
-    models = [name for name in names if name in MODELS]
+    models = [name for name in names if name != BASELINES]
     parts = (split.train, split.validation) if models else ()
     pairs = [_transport(cells, rows) for rows in parts]
     for name in models:
+        if name == WHEEL:
+            own = wheel_prediction(cells, pairs, sides["ctrl"], seed, epochs)
+            predictions[name], costs[name] = own
+            continue
         started = time.process_time()
         model = trained(cells, split, pairs, MODELS[name], seed, epochs)
         costs[name] = time.process_time() - started
@@ -166,7 +171,8 @@ def _wanted(options: argparse.Namespace, table: pd.DataFrame) -> list[tuple[str,
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.perturbation", description=__doc__)
     parser.add_argument("--types", nargs="+", help="cell types to leave out; by default all")
-    parser.add_argument("--models", nargs="+", default=[BASELINES, *MODELS])
+    models = [BASELINES, *MODELS, WHEEL]
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--max-epochs", type=int, help="of every phase")
     parser.add_argument("--report", action="store_true", help="only write the report anew")

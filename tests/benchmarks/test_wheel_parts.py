@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from benchmarks import _accuracy_wheel_protein
+import scvi_xmodal as xm
+from benchmarks import _accuracy_wheel_protein, perturbation
 from benchmarks._accuracy_data import load, prepare
 from benchmarks._accuracy_jobs import Job
 from benchmarks._accuracy_models import Cost
 from benchmarks._accuracy_wheel import wheel
 from benchmarks._accuracy_wheel_protein import floored
+from benchmarks._perturbation_wheel import WHEEL
 
 COST = Cost(wall=1.0, cpu=1.0, peak_rss=1, versions={})
 
@@ -30,8 +32,9 @@ def driver(monkeypatch):
 
     def run(python, module, *, matrices, arrays, options):
         given.update(module=module, matrices=matrices, arrays=arrays, options=options)
-        asked = {side: arrays[f"test_{side}"] for side in matrices}
-        return {side: matrices[side].toarray()[rows] - 0.5 for side, rows in asked.items()}, COST
+        # a perturbed cell's prediction is made from its control side
+        rows = arrays["test_first"]
+        return {side: own.toarray()[rows] - 0.5 for side, own in matrices.items()}, COST
 
     monkeypatch.setattr(_accuracy_wheel_protein, "run_driver", run)
     monkeypatch.setattr(_accuracy_wheel_protein, "wheel_python", lambda: "python")
@@ -66,6 +69,27 @@ def test_the_model_of_proteins_has_no_options(task, driver):
     with pytest.raises(ValueError, match="as published"):
         wheel(task, {"dropout_rate": 0.4}, {})
     assert not driver.given
+
+
+def test_the_model_of_perturbed_cells_gets_butterflys_pairs_and_predicts_control_cells(driver):
+    cells = xm.datasets.kang_pbmc()
+    (row,) = perturbation.measure("B cells", 0, [WHEEL], epochs=2)
+    given = driver.given
+    assert given["options"]["module"] == "train_model_perturb"
+    assert given["options"]["train"]["translator_epoch"] == 2
+    conditions = cells.obs["condition"].to_numpy()
+    types = cells.obs["cell_type"].to_numpy()
+    for part in ("train", "validation"):
+        first, second = (given["arrays"][f"{part}_{side}"] for side in ("first", "second"))
+        assert set(conditions[first]) == {"ctrl"}
+        assert set(conditions[second]) == {"stim"}
+        np.testing.assert_array_equal(types[first], types[second])
+        assert "B cells" not in set(types[first])
+    test = given["arrays"]["test_first"]
+    assert set(types[test]) == {"B cells"}
+    assert set(conditions[test]) == {"ctrl"}
+    assert row["n_cells_predicted"] == test.size
+    assert row["cpu_seconds"] == COST.cpu
 
 
 def test_small_values_are_called_0_as_the_wheel_does():
