@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks._perturbation_report import COLUMNS
+from benchmarks._perturbation_report import COLUMNS, named
 from benchmarks._tables import grid
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def perturbed_lines(folder: Path) -> list[str]:
     path = folder / "perturbation.csv"
     if not path.exists():
         return []
-    table = pd.read_csv(path)
+    table = named(pd.read_csv(path))
     by_type = table.groupby(["prediction", "held_out"], sort=False)[list(COLUMNS)].mean()
     groups = by_type.groupby("prediction", sort=False)
     means, spreads = groups.mean(), groups.std()

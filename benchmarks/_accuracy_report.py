@@ -10,6 +10,7 @@ from benchmarks._accuracy_behind import LEAST, behind
 from benchmarks._accuracy_brief import brief_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
+from benchmarks._accuracy_leading import leading_lines
 from benchmarks._accuracy_missing import missing_lines
 from benchmarks._accuracy_models import MEASURED, MODELS
 from benchmarks._accuracy_parts import parts_lines
@@ -68,7 +69,7 @@ def markdown(
     lines = _head(table, suffix)
     lines += [line for name in figures for line in (f"![{name}]({name})", "")]
     if len(rows):
-        lines += ["## In brief", "", *brief_lines(rows)]
+        lines += ["## In brief", "", *leading_lines(rows), *brief_lines(rows)]
         lines += ["## Scores", "", READING, "", *_scores(rows)]
         lines += ["## Butterfly against each", "", *test_lines(rows)]
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]

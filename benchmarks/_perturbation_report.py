@@ -17,11 +17,12 @@ COLUMNS = {
     "common_degs": ("common of 100 DEGs", 0),
     "pearson_change": ("correlation of the change", 3),
 }
-COLORS = ("#7F7F7F", "#0072B2", "#56B4E9", "#D55E00", "#E69F00")
+COLORS = ("#7F7F7F", "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73")
 
 
 def markdown(table: pd.DataFrame) -> str:
     """Return the tables as Markdown."""
+    table = named(table)
     about = table.iloc[-1]
     order = list(dict.fromkeys(table["prediction"]))
     lines = [
@@ -49,6 +50,13 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Say with a prediction's name if its training was cut short: it is not the model's best."""
+    cut = table["cpu_seconds"].notna() & (table["max_epochs"].astype(str) != "default")
+    longest = " (at most " + table["max_epochs"].astype(str) + " epochs)"
+    return table.assign(prediction=table["prediction"] + longest.where(cut, ""))
+
+
 def _bar(table: pd.DataFrame, order: list[str]) -> str:
     means = table.groupby(["prediction", "held_out"])["r2_mean"].mean()
     above = {name: (means[name] > BAR) for name in order}
@@ -63,6 +71,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    table = named(table)
     names = list(dict.fromkeys(table["prediction"]))
     types = sorted(table["held_out"].unique())
     figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")

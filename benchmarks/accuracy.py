@@ -25,6 +25,9 @@ How models of others are run, each as it is meant to be used:
   them; no feature is filtered further. Its TF-IDF predictions (and those of ``preset``, this
   package's model of the same) are clustered as they are, and scored as probabilities after
   undoing TF-IDF by the training cells' IDF at their median depth.
+  Its model of CITE-seq has no front end and is built by hand in the published sizes and weights,
+  on this package's centred log-ratios; negative predictions of proteins are kept, which it would
+  set to 0 (``_accuracy_wheel_protein``).
 - **multivi**: trained on paired training cells; test cells enter with zeros for the other
   modality, which is how MULTIVI marks it as missing. RNA is scaled to the training median
   library; accessibility is multiplied by region factors and the median cell factor.

@@ -336,6 +336,7 @@ def test_the_report_has_perturbed_profiles_where_they_were_measured(tmp_path):
         ],
         columns=["held_out", "prediction", "r2_mean", "r2_sd", "common_degs", "pearson_change"],
     )
+    table = table.assign(cpu_seconds=1.0, max_epochs="default")
     table.to_csv(tmp_path / "perturbation.csv", index=False)
     own = next(line for line in perturbed_lines(tmp_path) if line.startswith("| Butterfly"))
     assert "**0.900 +- 0.000** | 0.010 +- 0.000 | 40 +- 0 |" in own

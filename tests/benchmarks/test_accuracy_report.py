@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from benchmarks._accuracy_baselines import ridge_depth
 from benchmarks._accuracy_behind import behind
 from benchmarks._accuracy_data import DATA, Task
+from benchmarks._accuracy_leading import leading, leading_lines
 from benchmarks._accuracy_missing import missing, missing_lines
 from benchmarks._accuracy_parts import parts, parts_lines
 from benchmarks._accuracy_tests import test_lines as lines_of_tests
@@ -38,6 +39,16 @@ def test_tests_count_no_cell_twice(rows):
     assert "by batch\n" not in text
     alone = "\n".join(lines_of_tests(rows(butterfly=[0.5] * 5, ridge=[0.1] * 5)))
     assert "(5/5, " in alone
+
+
+def test_leading_scores_are_counted_with_and_without_the_model_that_has_more_cells(rows):
+    won = rows(butterfly=[0.5, 0.6], ridge=[0.4, 0.5], ridge_validation=[0.45, 0.5])
+    # a second place where Ridge is ahead in one fold of two, and with more cells in both
+    lost = rows(butterfly=[0.5, 0.6], ridge=[0.7, 0.5], ridge_validation=[0.7, 0.8])
+    table = pd.concat([won, lost.assign(data="bmmc_multiome")], ignore_index=True)
+    assert list(leading(table).loc["cell"]) == [4, 2, 0, 2, 2, 2, 0]
+    assert "| by cell | 4 | 2 | 0 | 2 | 2 | 2 | 0 |" in "\n".join(leading_lines(table))
+    assert list(leading_lines(table[table["model"] != "butterfly"])) == []
 
 
 def test_what_was_not_run_is_said(rows):

@@ -1,0 +1,85 @@
+"""How often Butterfly is the best in the columns that papers report, split by split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from benchmarks._accuracy_behind import behind, competing
+from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_places import SPLIT_NAMES
+from benchmarks._accuracy_summary import OURS, PLACE
+from benchmarks._tables import grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEADING = {
+    "rna": ("pearson_gene", "pearson_flat", "ami"),
+    "atac": ("auroc_peak", "auroc_flat", "ami"),
+    "protein": ("pearson_protein", "pearson_cell", "ami"),
+}
+"""Per feature, over all entries (of proteins within cells), and of clusters."""
+MORE_CELLS = "ridge_validation"
+"""Trains on cells that all other models may only stop by."""
+
+
+def leading(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count the leading scores in which Butterfly is the best, and those in which it is not.
+
+    Parameters
+    ----------
+    rows
+        Rows of the models as they come.
+
+    Returns
+    -------
+    For each split: ``n`` scores, those in which no other model's mean is better, ``best``, in
+    which one is but not clearly, ``level``, and ``clear``; the same, ``best_same``,
+    ``level_same`` and ``clear_same``, among models that train on the same cells.
+    """
+    rows = competing(rows)
+    places = rows[rows["model"] == OURS]
+    found = {}
+    for split, own in places.groupby("split", sort=False):
+        n = sum(
+            sum(name in part and bool(part[name].notna().any()) for name in LEADING[target])
+            for (*_, target), part in own.groupby(PLACE)
+        )
+        here = rows[rows["split"] == split]
+        every, same = _lost(here), _lost(here[here["model"] != MORE_CELLS])
+        found[split] = {"n": n, **_counts(n, every), **_counts(n, same, "_same")}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def leading_lines(rows: pd.DataFrame) -> Iterator[str]:
+    """Yield the counts as Markdown; nothing where Butterfly did not run."""
+    found = leading(rows)
+    if found.empty:
+        return
+    yield (
+        "Of the scores that papers lead with (per feature, over all entries, of proteins within "
+        "cells, and AMI), over all data sets and both directions: in how many Butterfly is the "
+        "best, level (another's mean is better, but not clearly), or clearly worse; and among the "
+        f"models that train on the same cells, without `{MODELS[MORE_CELLS].label}`."
+    )
+    yield ""
+    body = [
+        [SPLIT_NAMES[str(split)], *map(str, counts)]
+        for split, *counts in found.itertuples(name=None)
+    ]
+    head = ["split", "scores", "best", "level", "clearly worse"]
+    yield from grid([*head, *(f"{name}, same cells" for name in head[2:])], body)
+
+
+def _lost(rows: pd.DataFrame) -> pd.DataFrame:
+    found = behind(rows)
+    own = [row.metric in LEADING[row.target] for row in found.itertuples()]
+    return found[own] if len(found) else found
+
+
+def _counts(n: int, lost: pd.DataFrame, suffix: str = "") -> dict[str, int]:
+    clear = int(lost["clear"].sum())
+    level = len(lost) - clear
+    return {f"best{suffix}": n - len(lost), f"level{suffix}": level, f"clear{suffix}": clear}
