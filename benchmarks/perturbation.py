@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._machine import describe
-from benchmarks._perturbation_baselines import baseline_predictions
+from benchmarks._perturbation_baselines import baseline_predictions, log_expression
 from benchmarks._perturbation_report import draw, markdown
 from benchmarks._perturbation_wheel import WHEEL, wheel_prediction
 
@@ -35,6 +35,9 @@ MODELS: dict[str, dict[str, Any]] = {
     'Butterfly, preset="scbutterfly"': {"preset": "scbutterfly"},
 }
 BASELINES = "baselines"
+OURS, DRAWN = "Butterfly", "Butterfly, drawn counts"
+"""Expected profiles, and counts drawn from them, which scatter as cells do."""
+TASK = {"source": "control", "target": "perturbed"}
 PAIRING = {"condition_key": "condition", "control": "ctrl", "perturbed": "stim"}
 
 
@@ -93,8 +96,9 @@ def measure(
         started = time.process_time()
         model = trained(cells, split, pairs, MODELS[name], seed, epochs)
         costs[name] = time.process_time() - started
-        out = model.translate(sides["ctrl"], source="control", target="perturbed")
-        predictions[name] = out
+        predictions[name] = model.translate(sides["ctrl"], **TASK)
+        if name == OURS:
+            predictions[DRAWN], costs[DRAWN] = drawn(model, cells, split, sides), costs[name]
     found = []
     for name, prediction in predictions.items():  # one by one: the first would set all scales
         table = xm.metrics.evaluate_perturbation({name: prediction}, sides["stim"], sides["ctrl"])
@@ -141,6 +145,13 @@ def trained(
         **given,
     )
     return model
+
+
+def drawn(model: Any, cells: AnnData, split: Split, sides: dict[str, AnnData]) -> AnnData:
+    """Return log1p expression of drawn counts, scaled as the training cells' median."""
+    counts = model.posterior_predictive_sample(sides["ctrl"], **TASK)
+    counts.X = log_expression(counts, float(np.median(cells.X[split.train].sum(axis=1))))
+    return counts
 
 
 def _transport(cells: AnnData, rows: np.ndarray) -> Pairs:

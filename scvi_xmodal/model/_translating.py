@@ -16,7 +16,7 @@ from scvi_xmodal.data import (
     translation_record,
 )
 from scvi_xmodal.data._translation import chosen_columns, stacked
-from scvi_xmodal.model._latents import LatentMixin
+from scvi_xmodal.model._drawing import DrawingMixin
 from scvi_xmodal.model._request import (
     Request,
     check_batch_size,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _VALUES_AT_A_TIME = 1 << 22
 
 
-class TranslatingMixin(LatentMixin):
+class TranslatingMixin(DrawingMixin):
     """Translation and latents for any query that holds the source modality.
 
     Needs ``self.specs`` and a ``self.module`` with ``translate``, ``latent`` and
