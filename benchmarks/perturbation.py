@@ -150,7 +150,8 @@ def trained(
 def drawn(model: Any, cells: AnnData, split: Split, sides: dict[str, AnnData]) -> AnnData:
     """Return log1p expression of drawn counts, scaled as the training cells' median."""
     counts = model.posterior_predictive_sample(sides["ctrl"], **TASK)
-    counts.X = log_expression(counts, float(np.median(cells.X[split.train].sum(axis=1))))
+    totals = np.asarray(cells.X[split.train].sum(axis=1))
+    counts.X = log_expression(counts, float(np.median(totals)))
     return counts
 
 

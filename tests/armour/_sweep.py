@@ -17,7 +17,7 @@ ROOMS = ("pp", "tl", "pl", "pairing", "metrics", "datasets")
 METHODS = {
     "Butterfly": (
         *("translate", "get_latent_representation", "familiarity", "train", "save", "load"),
-        *("setup_mudata", "setup_anndata", "from_unpaired"),
+        *("setup_mudata", "setup_anndata", "from_unpaired", "posterior_predictive_sample"),
     ),
     "Babel": ("translate", "train", "setup_mudata", "train_protein_head"),
     "Polarbear": ("translate", "train", "setup_mudata"),
@@ -65,6 +65,7 @@ OWN_RULES = {
     ("marker_peaks", "n_peaks"),
     # paths, queries, or None for the training data
     *((name, "adata") for name in ("translate", "familiarity", "get_latent_representation")),
+    ("posterior_predictive_sample", "adata"),
     *((name, "mdata") for name in ("setup_mudata", "fit")),
     ("load", "adata"),
     ("get_latent_representation", "modality"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _cases_drawing
 import _cases_ensemble
 import _cases_files
 import _cases_joining
@@ -18,6 +19,7 @@ MODULES = (
     _cases_train,
     _cases_polarbear,
     _cases_trust,
+    _cases_drawing,
     _cases_files,
     _cases_pp,
     _cases_joining,

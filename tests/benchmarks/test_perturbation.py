@@ -47,6 +47,7 @@ def test_report_is_written(tmp_path, monkeypatch):
     table = pd.read_csv(tmp_path / "perturbation.csv")
     assert set(table["prediction"]) >= {"control", "Butterfly", "control + mean shift"}
     text = (tmp_path / "perturbation.md").read_text()
+    assert "Butterfly, drawn counts" in set(table["prediction"])
     assert "| Butterfly (at most 1 epochs) |" in text  # a training cut short is not its best
     assert "| control | 0 | 0 |" in text
     assert (tmp_path / "perturbation.png").exists()
