@@ -41,8 +41,8 @@ def perturbed_lines(folder: Path) -> list[str]:
         f"Control cells of {table['held_out'].nunique()} cell types, each left out in turn, are "
         "translated into perturbed ones. Mean +- standard deviation over types; by type in "
         "[perturbation.md](perturbation.md), by `python -m benchmarks.perturbation`. DEGs are "
-        "found by a t-test, which takes expected profiles for certain: of Butterfly there are drawn "
-        "counts too (`posterior_predictive_sample`).",
+        "found by a t-test, which takes expected profiles for certain: of Butterfly there are "
+        "drawn counts too (`posterior_predictive_sample`).",
         "",
         *grid(["prediction", *titles], body),
         *_behind(means),
