@@ -17,7 +17,8 @@ class Architecture:
     n_latent
         Size of the latent.
     dropout_rate
-        Dropout after the first layer of encoders and decoders.
+        Dropout after the first layer of encoders and decoders; in decoders of proteins at most
+        .1.
     reduction
         ``"sum"`` over features, a true likelihood, or ``"mean"`` over elements, as published.
     adversarial_weight

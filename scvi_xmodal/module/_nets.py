@@ -63,7 +63,7 @@ class Decoder(nn.Module):
     n_embedding
         Size of the embedding.
     dropout_rate
-        Dropout after the first layer.
+        Dropout after the first layer; at most the modality's ``max_decoder_dropout``.
     n_batch
         Number of batches that the first layer is told of, one-hot or by
         :class:`~scvi_xmodal.module.BatchShares`; below 2 it is told of none.
@@ -84,6 +84,7 @@ class Decoder(nn.Module):
         self.batches = BatchShares(n_batch)
         n_hidden = spec.settings.n_hidden * len(spec.blocks)
         n_input = n_embedding + self.batches.n_batch
+        dropout_rate = min(dropout_rate, spec.settings.max_decoder_dropout)
         self.hidden = DenseLayer(n_input, n_hidden, dropout_rate=dropout_rate)
         likelihood = LIKELIHOODS[spec.settings.likelihood]
         self.likelihood = likelihood(spec, use_batch_norm=output_batch_norm)

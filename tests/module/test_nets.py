@@ -109,7 +109,9 @@ class TestDecoder:
         torch.testing.assert_close(decoder(e, None), decoder(e, torch.zeros(4, dtype=torch.long)))
 
     def test_dropout_follows_the_first_layer(self, kind, make_spec):
-        assert _decoder(make_spec(kind), dropout_rate=0.4).hidden.dropout.p == 0.4
+        largest = 0.1 if kind == "protein" else 0.4
+        assert _decoder(make_spec(kind), dropout_rate=0.4).hidden.dropout.p == largest
+        assert _decoder(make_spec(kind), dropout_rate=0.05).hidden.dropout.p == 0.05
 
 
 def test_chromosomes_meet_only_in_the_second_layer(make_spec, rows):
