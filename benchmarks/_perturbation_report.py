@@ -17,7 +17,7 @@ COLUMNS = {
     "common_degs": ("common of 100 DEGs", 0),
     "pearson_change": ("correlation of the change", 3),
 }
-COLORS = ("#7F7F7F", "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73")
+COLORS = ("#7F7F7F", "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7")
 
 
 def markdown(table: pd.DataFrame) -> str:
