@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).with_name("results")
 VARIANTS: dict[str, dict[str, Any]] = {
-    "default: Gaussian, weight 2, dropout .6": {},
+    "default: Gaussian, weight 2, decoder's dropout .1": {},
+    "decoder's dropout .3": {"protein": {"max_decoder_dropout": 0.3}},
+    "decoder's dropout .6, as RNA's": {"protein": {"max_decoder_dropout": 0.6}},
     "weight 1": {"loss_weight": {"protein": 1.0}},
     "weight 5": {"loss_weight": {"protein": 5.0}},
     "weight 10": {"loss_weight": {"protein": 10.0}},
-    "dropout .3": {"dropout_rate": 0.3},
-    "nb, weight 1": {"loss_weight": {"protein": 1.0}, "nb": True},
-    "nb, weight 2": {"nb": True},
+    "dropout .3 of all but that": {"dropout_rate": 0.3},
+    "nb, weight 1": {"loss_weight": {"protein": 1.0}, "protein": {"likelihood": "protein_nb"}},
+    "nb, weight 2": {"protein": {"likelihood": "protein_nb"}},
 }
+"""Keywords of Butterfly, and under ``protein`` settings that no argument of it asks for."""
 SCORES = {
     "rna -> protein": ["pearson_protein", "pearson_cell", "spearman_protein"],
     "protein -> rna": ["pearson_gene", "pearson_cell"],
@@ -83,9 +86,7 @@ def measure(
     scvi.settings.seed = 0
     xm.model.Butterfly.setup_mudata(mdata)
     init = dict(variant)
-    model = (
-        _with_counts(mdata, init) if init.pop("nb", False) else xm.model.Butterfly(mdata, **init)
-    )
+    model = _with_settings(mdata, init.pop("protein", {}), init)
     started = time.process_time()
     fitted = Split(split.train, split.validation, split.test)
     model.train(max_epochs, split=fitted, enable_progress_bar=False, accelerator="cpu")
@@ -100,13 +101,13 @@ def measure(
     return rows
 
 
-def _with_counts(mdata: MuData, init: dict[str, Any]) -> Any:
-    """Return a model whose proteins are negative binomial, which no argument asks for."""
+def _with_settings(mdata: MuData, settings: dict[str, Any], init: dict[str, Any]) -> Any:
+    """Return a model whose proteins have other settings."""
     from scvi_xmodal.model._presets import PRESETS
 
     LIKELIHOODS["protein_nb"] = ProteinNegativeBinomial  # type: ignore[index]
     preset = PRESETS["default"]
-    protein = replace(preset.settings["protein"], likelihood="protein_nb")  # type: ignore[arg-type]
+    protein = replace(preset.settings["protein"], **settings)
     _butterfly.PRESETS["default"] = replace(
         preset, settings={**preset.settings, "protein": protein}
     )
