@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import torch
     from mudata import MuData
 
+    from scvi_xmodal.module import Blend
+
 RESULTS = Path(__file__).with_name("results")
 VARIANTS: dict[str, dict[str, Any]] = {
     "default: Gaussian, weight 2, decoder's dropout .1": {},
@@ -49,10 +51,14 @@ class ProteinNegativeBinomial(NegativeBinomial):
     """Protein counts around the cell's own total; ``X`` is CLR, as for every protein."""
 
     def predict(
-        self, hidden: torch.Tensor, total: torch.Tensor | None = None
+        self,
+        hidden: torch.Tensor,
+        total: torch.Tensor | None = None,
+        *,
+        blend: Blend | None = None,
     ) -> dict[str, torch.Tensor]:
         """Return centred expected log1p counts."""
-        logged = super().predict(hidden, total)["X"]
+        logged = super().predict(hidden, total, blend=blend)["X"]
         return {"X": logged - logged.mean(dim=1, keepdim=True)}
 
 
