@@ -60,10 +60,9 @@ KIND_DEFAULTS: dict[Kind, KindDefaults] = {
         "clr", "normal", 128, 0.0, 2.0, sparse_input=False, max_decoder_dropout=0.1
     ),
 }
-"""scButterfly's layer sizes, masks and weights, with count likelihoods for RNA and ATAC. Few
-proteins with strong signals need less dropout than many sparse features: from the default
-architecture's .6 to .1, as published, proteins of bone marrow (folds 0 and 1) are predicted by
-.004 better."""
+"""scButterfly's layer sizes, masks and weights, with count likelihoods for RNA and ATAC. Decoders
+of proteins keep its dropout of .1: with the default architecture's .6, proteins of bone marrow are
+predicted by .007 to .009 worse (``benchmarks/results/protein_variants.md``)."""
 
 
 @dataclass(frozen=True, eq=False)
