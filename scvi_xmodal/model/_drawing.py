@@ -161,37 +161,34 @@ class DrawingMixin(LatentMixin):
         self, request: Request, rng: np.random.Generator
     ) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float32] | None]]:
         """Yield counts of some rows at a time, and the depths predicted for them."""
-        module, device = self.module, self.device
+        module = self.module
         module.eval()
         spec = self.specs[request.target]
         positions = spec.position[request.columns]
         n_empty = 0
         for rows in request.row_blocks():
-            counts = to_device(request.query.reader.sparse_rows(rows), device)
-            total = None
-            if request.totals is not None:
-                total = torch.from_numpy(request.totals[rows]).to(device)
-            elif request.depth == "predicted":
-                total = module.predict_depth(counts, request.source, request.target)
-            batch = request.batch
-            moments = module.moments(
-                counts,
-                request.source,
-                request.target,
-                # one draw, of each cell its own
-                noise=_noise(rng, rows.stop - rows.start, module).to(device),
-                batch=None if batch is None else torch.from_numpy(batch[rows]).to(device),
-                total=total,
-                **self._encoder_inputs(request.query.obs, rows),
-            )
+            counts, given = self._block(request, rows)
+            # one draw, of each cell its own
+            noise = _noise(rng, rows.stop - rows.start, module).to(self.device)
+            moments = module.moments(counts, request.source, request.target, noise=noise, **given)
             mean, variance = (own[:, positions].double().cpu().numpy() for own in moments[:2])
-            predicted = total is not None and request.depth == "predicted"
+            depth = given["total"].cpu().numpy() if request.depth == "predicted" else None
             n_empty += count_empty(counts)
-            yield (
-                _drawn(rng, spec.kind, mean, variance),
-                total.cpu().numpy() if predicted and total is not None else None,
-            )
+            yield _drawn(rng, spec.kind, mean, variance), depth
         warn_of_empty(n_empty, request)
+
+    def _block(self, request: Request, rows: slice) -> tuple[Any, dict[str, Any]]:
+        """Return the counts of some rows, and the keywords that they are predicted with."""
+        counts = to_device(request.query.reader.sparse_rows(rows), self.device)
+        total = None
+        if request.totals is not None:
+            total = torch.from_numpy(request.totals[rows]).to(self.device)
+        elif request.depth == "predicted":
+            total = self.module.predict_depth(counts, request.source, request.target)
+        batch = request.batch
+        codes = None if batch is None else torch.from_numpy(batch[rows]).to(self.device)
+        own = self._encoder_inputs(request.query.obs, rows)
+        return counts, {"batch": codes, "total": total, **own}
 
 
 def _noise(rng: np.random.Generator, n_cells: int, module: Any) -> torch.Tensor:

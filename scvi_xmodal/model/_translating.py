@@ -22,7 +22,6 @@ from scvi_xmodal.model._request import (
     check_batch_size,
     count_empty,
     given_totals,
-    to_device,
     warn_of_empty,
     with_depth,
 )
@@ -214,32 +213,17 @@ class TranslatingMixin(DrawingMixin):
         position = None if in_order else torch.from_numpy(positions).to(device)
         n_empty = 0
         for rows in request.row_blocks():
-            counts = to_device(request.query.reader.sparse_rows(rows), device)
-            total = None
-            if request.totals is not None:
-                total = torch.from_numpy(request.totals[rows]).to(device)
-            elif request.depth == "predicted":
-                total = module.predict_depth(counts, request.source, request.target)
-            batch = request.batch
-            codes = None if batch is None else torch.from_numpy(batch[rows]).to(device)
-            own = self._encoder_inputs(request.query.obs, rows)
+            counts, given = self._block(request, rows)
             layers = module.translate(
-                counts,
-                request.source,
-                request.target,
-                batch=codes,
-                total=total,
-                **own,
-                **request.network,
+                counts, request.source, request.target, **given, **request.network
             )
             if position is not None:
                 layers = {k: v.index_select(1, position) for k, v in layers.items()}
             block = {k: v.cpu().numpy() for k, v in layers.items()}
             if request.interval is not None:
-                given = {"batch": codes, "total": total, **own}
                 block |= self._quantile_layers(request, counts, positions, given)
-            if total is not None and request.depth == "predicted":
-                block["predicted_depth"] = total.cpu().numpy()
+            if request.depth == "predicted":
+                block["predicted_depth"] = given["total"].cpu().numpy()
             n_empty += count_empty(counts)
             yield block
         warn_of_empty(n_empty, request)
