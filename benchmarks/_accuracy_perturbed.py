@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks._perturbation_report import COLUMNS, named
+from benchmarks._perturbation_report import COLUMNS, DRAWN, OURS, named
 from benchmarks._tables import grid
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-OURS, DRAWN = "Butterfly", "Butterfly, drawn counts"
 
 
 def perturbed_lines(folder: Path) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from anndata import AnnData
 from sciPENN.sciPENN_API import sciPENN_API
 
-from benchmarks._probe import Instant, memory
+from benchmarks._probe import Instant, fit_cost
 
 PACKAGES = ("sciPENN", "torch", "numpy", "anndata", "scanpy")
 
@@ -44,13 +43,7 @@ def main() -> None:
         **options["init"],
     )
     model.train(**{"weights_dir": "weights", "load": False, **options["train"]})
-    wall, cpu = Instant.now().since(start)
-    cost = {
-        "wall": wall,
-        "cpu": cpu,
-        "peak_rss": memory("VmHWM"),
-        "versions": {name: version(name) for name in PACKAGES},
-    }
+    cost = fit_cost(start, PACKAGES)
     predicted = model.predict()[:, names]
     np.savez(folder / "predictions.npz", protein=np.asarray(predicted.X))
     (folder / "cost.json").write_text(json.dumps(cost))

@@ -18,8 +18,8 @@ from scipy import sparse
 from benchmarks._accuracy_external import as_adata, run_driver
 from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_models import NotAvailableError, Predictions, Translation
-from benchmarks._accuracy_wheel_protein import SCHEDULE, wheel_protein
-from benchmarks._wheel import wheel_python
+from benchmarks._accuracy_wheel_protein import wheel_protein
+from benchmarks._wheel import SCHEDULE, wheel_python
 
 if TYPE_CHECKING:
     from benchmarks._accuracy_data import Task

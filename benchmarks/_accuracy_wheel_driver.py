@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ import torch
 from scButterfly import train_model
 from scButterfly.butterfly import Butterfly
 
-from benchmarks._probe import Instant, memory
+from benchmarks._probe import Instant, fit_cost
 from benchmarks._wheel_driver import as_adata, as_float32, without_workers
 
 PACKAGES = ("scbutterfly", "torch", "numpy", "scipy", "anndata", "scanpy")
@@ -71,13 +70,7 @@ def main() -> None:
     cells = dict(np.load(folder / "cells.npz"))
     start = Instant.now()
     model = fit(folder, cells, json.loads((folder / "options.json").read_text()))
-    wall, cpu = Instant.now().since(start)
-    cost = {
-        "wall": wall,
-        "cpu": cpu,
-        "peak_rss": memory("VmHWM"),
-        "versions": {name: version(name) for name in PACKAGES},
-    }
+    cost = fit_cost(start, PACKAGES)
     rna, atac = model.test_model(batch_size=64, output_path="out")
     np.savez(folder / "predictions.npz", rna=dense(rna.X), atac=dense(atac.X))
     (folder / "cost.json").write_text(json.dumps(cost))

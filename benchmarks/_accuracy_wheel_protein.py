@@ -18,14 +18,13 @@ from scipy import sparse
 import scvi_xmodal as xm
 from benchmarks._accuracy_external import as_adata, run_driver
 from benchmarks._accuracy_models import Cost, NotAvailableError, Predictions, Translation
-from benchmarks._wheel import wheel_python
+from benchmarks._wheel import SCHEDULE, wheel_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from benchmarks._accuracy_data import Task
 
-SCHEDULE = {"R2R_pretrain_epoch": 100, "A2A_pretrain_epoch": 100, "translator_epoch": 200}
 SEED = 19191
 """The published seed of CITE-seq, to which ours is added."""
 FLOOR = 1e-4

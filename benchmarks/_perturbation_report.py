@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+OURS, DRAWN = "Butterfly", "Butterfly, drawn counts"
+"""Expected profiles, and counts drawn from them, which scatter as cells do."""
 BAR = 0.85
 """Least mean R2 of any type in scButterfly's paper."""
 COLUMNS = {

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks._accuracy_wheel_protein import SCHEDULE, floored, log_normalised, run_parts
+from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_wheel_protein import floored, log_normalised, run_parts
+from benchmarks._wheel import SCHEDULE
 from scvi_xmodal.data import translation, translation_record
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from scvi_xmodal.data import Pairs
 
-WHEEL = "scbutterfly 0.0.9 (published wheel)"
+WHEEL = MODELS["wheel"].label
 SEED = 19193
 """The published seed, to which ours is added."""
 

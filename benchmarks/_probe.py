@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 
@@ -60,6 +61,13 @@ def memory(field: str) -> int:
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"/proc/self/status has no {field}: measure memory on Linux.")
+
+
+def fit_cost(start: Instant, packages: tuple[str, ...]) -> dict[str, object]:
+    """Return what a fit cost since its start, and the versions that it ran with, for JSON."""
+    wall, cpu = Instant.now().since(start)
+    versions = {name: version(name) for name in packages}
+    return {"wall": wall, "cpu": cpu, "peak_rss": memory("VmHWM"), "versions": versions}
 
 
 def reset_peak() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 WHEEL = "scbutterfly==0.0.9"
 PYTHON = "3.11"
 REQUIREMENTS = Path(__file__).with_name("wheel_requirements.txt")
+SCHEDULE = {"R2R_pretrain_epoch": 100, "A2A_pretrain_epoch": 100, "translator_epoch": 200}
+"""Its published epochs."""
 DEFAULT_FOLDER = Path.home() / ".cache" / "scvi_xmodal_bench" / "wheel_env"
 
 

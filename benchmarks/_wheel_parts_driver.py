@@ -14,7 +14,6 @@ import json
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ import torch
 from anndata import AnnData
 from torch import nn
 
-from benchmarks._probe import Instant, memory
+from benchmarks._probe import Instant, fit_cost
 from benchmarks._wheel_driver import without_workers
 
 PACKAGES = ("scbutterfly", "torch", "numpy", "scipy", "anndata", "scanpy")
@@ -101,13 +100,7 @@ def main() -> None:
         output_path="out",
         **options["train"],
     )
-    wall, cpu = Instant.now().since(start)
-    cost = {
-        "wall": wall,
-        "cpu": cpu,
-        "peak_rss": memory("VmHWM"),
-        "versions": {name: version(name) for name in PACKAGES},
-    }
+    cost = fit_cost(start, PACKAGES)
     rows = {side: cells[f"test_{side}"] for side in ("first", "second")}
     np.savez(folder / "predictions.npz", **predict(model, rows))
     (folder / "cost.json").write_text(json.dumps(cost))

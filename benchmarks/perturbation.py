@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks._machine import describe
 from benchmarks._perturbation_baselines import baseline_predictions, log_expression
-from benchmarks._perturbation_report import draw, markdown
+from benchmarks._perturbation_report import DRAWN, OURS, draw, markdown
 from benchmarks._perturbation_wheel import WHEEL, wheel_prediction
 
 if TYPE_CHECKING:
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).with_name("results")
 MODELS: dict[str, dict[str, Any]] = {
-    "Butterfly": {},
+    OURS: {},
     'Butterfly, preset="scbutterfly"': {"preset": "scbutterfly"},
 }
 BASELINES = "baselines"
-OURS, DRAWN = "Butterfly", "Butterfly, drawn counts"
-"""Expected profiles, and counts drawn from them, which scatter as cells do."""
 TASK = {"source": "control", "target": "perturbed"}
 PAIRING = {"condition_key": "condition", "control": "ctrl", "perturbed": "stim"}
 

@@ -6,32 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from anndata import AnnData
 from scipy import sparse
 
 from scvi_xmodal._arguments import check_arguments
-from scvi_xmodal._constants import UNS_KEY
-from scvi_xmodal.data import translation_record
-from scvi_xmodal.data._translation import chosen_columns
-from scvi_xmodal.model._latents import LatentMixin
+from scvi_xmodal._memory import memory_advice
+from scvi_xmodal.data import translation
 from scvi_xmodal.model._quantiles import matched_size
-from scvi_xmodal.model._request import (
-    Request,
-    check_batch_size,
-    count_empty,
-    given_totals,
-    to_device,
-    warn_of_empty,
-    with_depth,
-)
-from scvi_xmodal.model._several import one_or_several
+from scvi_xmodal.model._request import count_empty, warn_of_empty, with_depth
+from scvi_xmodal.model._requesting import RequestingMixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from anndata import AnnData
     from mudata import MuData
     from numpy.typing import ArrayLike, NDArray
+
+    from scvi_xmodal.data import Query
+    from scvi_xmodal.model._request import Request
 
 _VALUES_AT_A_TIME = 1 << 21
 _UNDRAWN = {
@@ -41,16 +34,14 @@ _UNDRAWN = {
 }
 
 
-class DrawingMixin(LatentMixin):
+class DrawingMixin(RequestingMixin):
     """Draws counts; needs a ``module`` with ``moments`` and ``predict_depth``."""
 
-    _batch_codes: Any
-    _check_decoded_batch: Any
     _predicts_depth: bool
 
     def posterior_predictive_sample(
         self,
-        adata: AnnData | MuData | str | Path | None = None,
+        adata: AnnData | MuData | Query | str | Path | None = None,
         *,
         source: str | Sequence[str],
         target: str,
@@ -70,6 +61,8 @@ class DrawingMixin(LatentMixin):
             y_{ij} \sim NB(\mu_{ij}, \theta_{ij}) \text{ (RNA)}, \quad
             y_{ij} \sim \text{Bernoulli}(p_{ij}) \text{ (ATAC)}
 
+        with the means and variances that the model has for that latent.
+
         :meth:`translate` returns expectations, which scatter far less than cells do. Whatever
         weighs a difference by the scatter of cells, such as a test for differential expression,
         takes them for certain: a gene that no control cell has becomes the strongest result.
@@ -85,7 +78,7 @@ class DrawingMixin(LatentMixin):
         batch_size
             Cells at a time; by default as many as make some millions of values.
         seed
-            Seed of the draws; others give other cells.
+            Seed of the draws; others, or another ``batch_size``, give other cells.
 
         Returns
         -------
@@ -115,36 +108,28 @@ class DrawingMixin(LatentMixin):
         reason = _UNDRAWN.get("normal" if spec.kind == "protein" else spec.settings.likelihood)
         if reason is not None:
             raise ValueError(f"target={target!r} cannot be drawn: this model fits {reason}.")
-        self._check_decoded_batch(target, transform_batch)
-        columns = chosen_columns(spec, features)
-        check_batch_size(batch_size)
-        named = one_or_several(source)
-        query = self._query(adata, named, layer, indices, repool=repool)
-        request = Request(
-            query=query,
-            source=named,
+        request = self._requested(
+            adata,
+            source=source,
             target=target,
-            columns=columns,
-            batch=self._batch_codes(query.obs, transform_batch),
-            depth=depth if isinstance(depth, str) else "given",
-            totals=given_totals(depth, query.n_obs),
-            rows_at_a_time=batch_size or max(1, _VALUES_AT_A_TIME // max(spec.n_features, 1)),
+            indices=indices,
+            transform_batch=transform_batch,
+            depth=depth,
+            features=features,
+            layer=layer,
+            batch_size=batch_size,
+            repool=repool,
+            values_at_a_time=_VALUES_AT_A_TIME,
         )
-        blocks = list(self._drawn_blocks(request, np.random.default_rng(seed)))
+        with memory_advice("posterior_predictive_sample", request.rows_at_a_time):
+            blocks = list(self._drawn_blocks(request, np.random.default_rng(seed)))
         depths = [own for _, own in blocks if own is not None]
         options = {"transform_batch": transform_batch, "depth": request.depth, "seed": seed}
-        record = translation_record(
-            source=named if isinstance(named, str) else "+".join(named),
-            target=target,
-            target_kind=spec.kind,
-            model=type(self).__name__,
-            options={**options, "drawn": True},
-        )
-        return AnnData(
-            X=sparse.vstack([counts for counts, _ in blocks], format="csr"),
-            obs=with_depth(query.obs.copy(), np.concatenate(depths) if depths else None),
-            var=self._var(target).iloc[columns].copy(),
-            uns={UNS_KEY: record},
+        return translation(
+            {"X": sparse.vstack([counts for counts, _ in blocks], format="csr")},
+            obs=with_depth(request.query.obs, np.concatenate(depths) if depths else None),
+            var=self._var(target).iloc[request.columns],
+            record=self._record(request, {**options, "drawn": True}),
         )
 
     def _drawn_depth(self, depth: str | ArrayLike | None) -> str | ArrayLike:
@@ -176,19 +161,6 @@ class DrawingMixin(LatentMixin):
             n_empty += count_empty(counts)
             yield _drawn(rng, spec.kind, mean, variance), depth
         warn_of_empty(n_empty, request)
-
-    def _block(self, request: Request, rows: slice) -> tuple[Any, dict[str, Any]]:
-        """Return the counts of some rows, and the keywords that they are predicted with."""
-        counts = to_device(request.query.reader.sparse_rows(rows), self.device)
-        total = None
-        if request.totals is not None:
-            total = torch.from_numpy(request.totals[rows]).to(self.device)
-        elif request.depth == "predicted":
-            total = self.module.predict_depth(counts, request.source, request.target)
-        batch = request.batch
-        codes = None if batch is None else torch.from_numpy(batch[rows]).to(self.device)
-        own = self._encoder_inputs(request.query.obs, rows)
-        return counts, {"batch": codes, "total": total, **own}
 
 
 def _noise(rng: np.random.Generator, n_cells: int, module: Any) -> torch.Tensor:

@@ -9,22 +9,10 @@ import torch
 
 from scvi_xmodal._arguments import MAPPING, check_arguments
 from scvi_xmodal._memory import memory_advice
-from scvi_xmodal.data import (
-    Query,
-    TranslationWriter,
-    translation,
-    translation_record,
-)
-from scvi_xmodal.data._translation import chosen_columns, stacked
+from scvi_xmodal.data import Query, TranslationWriter, translation
+from scvi_xmodal.data._translation import stacked
 from scvi_xmodal.model._drawing import DrawingMixin
-from scvi_xmodal.model._request import (
-    Request,
-    check_batch_size,
-    count_empty,
-    given_totals,
-    warn_of_empty,
-    with_depth,
-)
+from scvi_xmodal.model._request import Request, count_empty, warn_of_empty, with_depth
 from scvi_xmodal.model._several import one_or_several
 
 if TYPE_CHECKING:
@@ -47,8 +35,6 @@ class TranslatingMixin(DrawingMixin):
     ``predict_depth``.
     """
 
-    _batch_codes: Any
-    _check_decoded_batch: Any
     _interval: Any
     _scored_var: Any
 
@@ -145,41 +131,32 @@ class TranslatingMixin(DrawingMixin):
             cannot be written.
         """
         check_arguments(locals(), adata=None, network=MAPPING.or_none())
-        spec = self._check_key(target, "target")
-        self._check_decoded_batch(target, transform_batch)
-        columns = chosen_columns(spec, features)
-        check_batch_size(batch_size)
-        named = one_or_several(source)
+        self._check_key(target, "target")
         depth_name = depth if isinstance(depth, str) else "given"
+        named = one_or_several(source)
         interval = self._interval((named, target), quantiles, n_samples, depth_name)
-        values = _VALUES_AT_A_TIME if interval is None else _VALUES_AT_A_TIME // 8
-        query = self._query(adata, named, layer, indices, repool=repool)
-        request = Request(
-            query=query,
+        request = self._requested(
+            adata,
             source=named,
             target=target,
-            columns=columns,
-            batch=self._batch_codes(query.obs, transform_batch),
-            depth=depth_name,
-            totals=given_totals(depth, query.n_obs),
-            rows_at_a_time=batch_size or max(1, values // max(spec.n_features, 1)),
+            indices=indices,
+            transform_batch=transform_batch,
+            depth=depth,
+            features=features,
+            layer=layer,
+            batch_size=batch_size,
+            repool=repool,
+            values_at_a_time=_VALUES_AT_A_TIME if interval is None else _VALUES_AT_A_TIME // 8,
             progress=enable_progress_bar,
             interval=interval,
             network=dict(network or {}),
         )
+        query = request.query
         options = {"transform_batch": transform_batch, "depth": request.depth, **request.network}
         if interval is not None:
             options |= interval.record()
-        record = translation_record(
-            source=named if isinstance(named, str) else "+".join(named),
-            target=target,
-            target_kind=spec.kind,
-            model=type(self).__name__,
-            options=options,
-        )
-        if query.pool is not None:
-            record["repool"] = query.pool.report.record()
-        var = self._scored_var(named, target, self._var(target)).iloc[columns]
+        record = self._record(request, options)
+        var = self._scored_var(named, target, self._var(target)).iloc[request.columns]
         if out is not None:
             return self._stream(request, out, var, record)
         with memory_advice("translate", request.rows_at_a_time):

@@ -99,6 +99,17 @@ def test_features_names_and_blocks(trained, snapshot):
     assert snapshot(trained.mdata) == before
 
 
+def test_peaks_from_elsewhere_are_mapped_and_recorded_as_in_translations(trained):
+    query = trained.original["atac"].copy()
+    moved = [name.replace(":", "-") for name in query.var_names]
+    query.var_names = [f"{n.rsplit('-', 1)[0]}-{int(n.rsplit('-', 1)[1]) + 1}" for n in moved]
+    own = {"source": "atac", "target": "rna", "repool": True}
+    drawn = trained.model.posterior_predictive_sample(query, **own)
+    translated = trained.model.translate(query, **own)
+    found, expected = (each.uns["scvi_xmodal"]["repool"] for each in (drawn, translated))
+    assert found == expected
+
+
 def test_several_sources_and_batches(with_protein, batched):
     drawn = with_protein.model.posterior_predictive_sample(
         with_protein.original, source=("rna", "protein"), target="atac"
