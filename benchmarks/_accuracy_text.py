@@ -21,9 +21,11 @@ REASONS = (
     "[clustering.md](clustering.md). From WNN's proteins to RNA that is no excuse: there KNN's "
     "clusters are better by either. For clusters of predicted RNA lost elsewhere, and by batch or "
     "type, we have no explanation.",
-    "- `spearman_cell`, `spearman_flat` on cortex: the wheel and its preset predict zeros (their "
-    "output is rectified, and the wheel sets what is small to zero), which are rewarded for ties, "
-    "whatever is known: [rounding.md](rounding.md).",
+    "- `spearman_cell`, `spearman_flat` on cortex, and these and `spearman_gene` from WNN's "
+    "proteins to RNA: the wheel and its preset predict zeros (their output is rectified, and the "
+    "wheel sets what is small to zero), which are rewarded for ties, whatever is known. "
+    "Butterfly's own predictions with small values set to zero score above both, by cell: "
+    "[rounding.md](rounding.md).",
     "- `calibration_error`: probabilities follow the depth that the source foretells, which ranks "
     "entries but spreads them; DepthOnly, which does that alone, errs more. How deep a new "
     "batch's ATAC is its RNA foretells badly; Mean and Ridge do not try.",
