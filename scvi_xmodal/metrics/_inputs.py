@@ -50,7 +50,8 @@ def read_prediction(adata: AnnData, *, name: str) -> Prediction:
     Raises
     ------
     ValueError
-        If it is empty, names repeat, or values are missing or not finite.
+        If it is empty, names repeat, values are missing or not finite, or they are drawn counts
+        of RNA.
     """
     label = f"prediction {name!r}"
     if adata.X is None or 0 in adata.shape:
@@ -58,7 +59,36 @@ def read_prediction(adata: AnnData, *, name: str) -> Prediction:
     _check_names(adata, label)
     matrix = as_matrix(adata.X, name=f"X of {label}")
     check_finite(matrix, name=f"X of {label}")
+    refuse_drawn_counts(adata, name=f"X of {label}")
     return Prediction(name, matrix, adata.obs, adata.var_names)
+
+
+def holds_drawn_counts(adata: AnnData) -> bool:
+    """Return whether an AnnData comes from ``posterior_predictive_sample`` and holds counts yet."""
+    if not adata.uns.get(UNS_KEY, {}).get("options", {}).get("drawn", False):
+        return False
+    try:
+        check_counts(adata.X, name="X")
+    except ValueError:
+        return False  # normalised since
+    return True
+
+
+def refuse_drawn_counts(adata: AnnData, *, name: str) -> None:
+    """Raise at drawn counts of RNA, where log1p expression is meant.
+
+    Open peaks are drawn as 0 and 1, which is the scale of translations too.
+
+    Raises
+    ------
+    ValueError
+        If it holds such counts.
+    """
+    if adata.uns.get(UNS_KEY, {}).get("target_kind") == "rna" and holds_drawn_counts(adata):
+        raise ValueError(
+            f"{name} holds drawn counts, where log1p expression is meant. Of a copy, "
+            "scanpy.pp.normalize_total(drawn); scanpy.pp.log1p(drawn)."
+        )
 
 
 def find_kind(predictions: Mapping[str, AnnData], kind: str | None) -> Kind:

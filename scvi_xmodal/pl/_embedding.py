@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts
 from scvi_xmodal.metrics import principal_components
+from scvi_xmodal.metrics._inputs import holds_drawn_counts
 from scvi_xmodal.pp import clr, fit_tfidf, tfidf
 from scvi_xmodal.pp._matrix import as_csr, log_normalize
 
@@ -50,7 +52,8 @@ def embed(
     adata
         Cells. ``obsm["X_umap"]`` or ``obsm["X_tsne"]`` is used if it is there.
     kind
-        What the raw counts measure; ``None`` if the values are to be taken as they are.
+        What the raw counts measure; ``None`` if the values are to be taken as they are, unless
+        they are counts that a model drew.
     basis
         ``"umap"`` or ``"tsne"``.
     layer
@@ -77,6 +80,8 @@ def embed(
     if layer is not None and layer not in adata.layers:
         raise ValueError(f"{name} has no layer {layer!r}; it has {layer_names(adata)}.")
     values = adata.X if layer is None else adata.layers[layer]
+    if kind is None and layer is None and holds_drawn_counts(adata):
+        kind = adata.uns[UNS_KEY]["target_kind"]
     if kind is not None:
         check_counts(values, name=f"{name}.X" if layer is None else f"{name}.layers[{layer!r}]")
         values = _NORMALIZED[kind](values.to_memory() if hasattr(values, "to_memory") else values)

@@ -74,7 +74,8 @@ def differential_peaks(
     Notes
     -----
     Translated cells are smoother than measured ones, so p values come out far too small; sort
-    by them, and set ``min_difference`` to what matters.
+    by them, and set ``min_difference`` to what matters. Peaks that a model draws
+    (``posterior_predictive_sample``) scatter as cells do.
 
     Examples
     --------

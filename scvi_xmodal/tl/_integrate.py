@@ -14,7 +14,7 @@ from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, kind_of
 from scvi_xmodal.data._modalities import check_kind
-from scvi_xmodal.metrics._inputs import find_kind
+from scvi_xmodal.metrics._inputs import find_kind, holds_drawn_counts
 from scvi_xmodal.tl._joint import _joined
 from scvi_xmodal.tl._thresholds import binarize
 
@@ -47,13 +47,14 @@ def integrate(
     measured one holds its counts; translated RNA the expected counts, which are not whole;
     translated ATAC 0 and 1 by :func:`binarize`; translated protein :math:`e^{x - \min x} - 1`
     of its centred log-ratios x, counts up to a factor, the cell's lowest protein being 0.
+    Counts from ``posterior_predictive_sample`` are taken as they are.
 
     Parameters
     ----------
     measured
         Raw counts of the measured modality.
     translated
-        What ``translate`` returned for these cells.
+        What ``translate`` or ``posterior_predictive_sample`` returned for these cells.
     kind
         What was measured: ``"rna"``, ``"atac"`` or ``"protein"``; by default what the
         translation recorded as its source, where that is such a name.
@@ -169,6 +170,8 @@ def _with_counts(translated: AnnData, counts: Any) -> AnnData:
 
 
 def _expected_counts(translated: AnnData, kind: Kind) -> Any:
+    if holds_drawn_counts(translated):
+        return translated.X.copy()
     if kind == "atac":
         return binarize(translated).X
     if kind == "protein":

@@ -47,7 +47,9 @@ def marker_genes(
     Notes
     -----
     Translated cells are smoother than measured ones, so p values come out far too small: they
-    order genes and test nothing.
+    order genes and test nothing. Counts that a model draws around its translations
+    (``posterior_predictive_sample``, then scanpy's ``normalize_total`` and ``log1p``) scatter as
+    cells do.
 
     Examples
     --------

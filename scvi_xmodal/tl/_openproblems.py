@@ -9,6 +9,7 @@ from anndata import AnnData
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import UNS_KEY
+from scvi_xmodal.metrics._inputs import refuse_drawn_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def to_openproblems(
     Raises
     ------
     ValueError
-        If no model made the AnnData and ``method_id`` is not given.
+        If no model made the AnnData and ``method_id`` is not given, or it holds drawn counts.
 
     References
     ----------
@@ -63,6 +64,7 @@ def to_openproblems(
     (['normalized'], 'ridge')
     """
     check_arguments(locals())
+    refuse_drawn_counts(translated, name="translated.X")
     record = translated.uns.get(UNS_KEY, {})
     if method_id is None:
         if "model" not in record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 from scvi_xmodal.metrics import evaluate_features, evaluate_translation
@@ -158,3 +159,28 @@ def test_clustering_names_predictions(rna):
     both = {"one": rna.prediction, "two": rna.prediction}
     with pytest.raises(ValueError, match="must name predictions"):
         evaluate_translation(both, rna.truth, clustering=rna.prediction)
+
+
+def _as_drawn(experiment):
+    """Return the measured cells as if a model had drawn them."""
+    drawn = experiment.truth.copy()
+    record = experiment.prediction.uns["scvi_xmodal"]
+    drawn.uns["scvi_xmodal"] = {**record, "options": {"drawn": True}}
+    return drawn
+
+
+def test_drawn_counts_of_rna_are_refused_until_normalised(rna):
+    drawn = _as_drawn(rna)
+    with pytest.raises(ValueError, match=r"drawn counts.*normalize_total\(drawn\)"):
+        evaluate_translation(drawn, rna.truth, reference=rna.reference)
+    sc.pp.normalize_total(drawn)
+    sc.pp.log1p(drawn)
+    table = evaluate_translation(drawn, rna.truth, reference=rna.reference)
+    assert table.loc["prediction", "pearson_gene"] > 0.9
+
+
+def test_drawn_peaks_are_scored_as_they_are(atac):
+    drawn = _as_drawn(atac)
+    drawn.X.data[:] = 1
+    table = evaluate_translation(drawn, atac.truth)
+    assert table.loc["prediction", "auroc_peak"] == pytest.approx(1)

@@ -148,6 +148,17 @@ def test_tsne_pairs(shape):
         pl.translation_umap(cells, translated, color="cell_type", basis="pca")
 
 
+@pytest.mark.parametrize("kind", ["rna", "atac"])
+def test_drawn_counts_are_laid_out_as_measured_ones(kind):
+    measured = _counts(n_features=20)
+    drawn = measured.copy()
+    record = {"source": "other", "target": kind, "target_kind": kind, "options": {"drawn": True}}
+    drawn.uns["scvi_xmodal"] = record
+    axes = pl.translation_umap(measured, drawn, color="cell_type")
+    one, two = (np.asarray(ax.collections[0].get_offsets()) for ax in axes)
+    np.testing.assert_allclose(one, two)
+
+
 def test_counts_are_read_from_a_layer():
     cells = _counts(40)
     axes = pl.translation_umap(cells, _translated(cells), color="cell_type")

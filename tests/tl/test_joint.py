@@ -81,6 +81,14 @@ def test_integrate_joins_counts_with_expected_counts(study):
     assert set(np.unique(called.toarray())) == {0, 1}
 
 
+def test_integrate_takes_drawn_counts_as_they_are(study):
+    model, mdata = study
+    for source, target in (("atac", "rna"), ("rna", "atac")):
+        drawn = model.posterior_predictive_sample(mdata[source], source=source, target=target)
+        counts = integrate(mdata[source], drawn)[target].layers["counts"]
+        assert (counts != drawn.X).nnz == 0
+
+
 def test_every_modality_keeps_its_annotation_in_a_file(study, tmp_path):
     model, mdata = study
     rna = model.translate(mdata["atac"], source="atac", target="rna", depth="predicted")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from anndata import AnnData
 from scipy.stats import false_discovery_control, mannwhitneyu, norm, ttest_ind
 
@@ -120,3 +121,12 @@ def test_users_mistakes_are_named(rna):
         rank_features(rna, "cell_type", feature="gene", method="anova")
     with pytest.raises(ValueError, match="one_sided=True needs"):
         rank_features(rna, "cell_type", feature="gene", method="t-test", one_sided=True)
+
+
+def test_drawn_counts_are_tested_once_normalised(measured):
+    measured.uns["scvi_xmodal"] = {"target_kind": "rna", "options": {"drawn": True}}
+    with pytest.raises(ValueError, match=r"drawn counts.*scanpy.pp.log1p"):
+        marker_genes(measured, "cell_type")
+    sc.pp.normalize_total(measured)
+    sc.pp.log1p(measured)
+    assert len(marker_genes(measured, "cell_type")) > 0

@@ -52,3 +52,10 @@ def test_other_kinds_are_passed_on(rng, container):
 def test_a_stranger_needs_a_name():
     with pytest.raises(ValueError, match="give method_id="):
         to_openproblems(AnnData(np.ones((1, 1))), dataset_id="d")
+
+
+def test_drawn_counts_are_no_prediction_of_expression(rng):
+    drawn = _translated("rna", rng.poisson(2.0, size=(5, 7)))
+    drawn.uns["scvi_xmodal"]["options"] = {"drawn": True}
+    with pytest.raises(ValueError, match="drawn counts"):
+        to_openproblems(drawn, dataset_id="d")
