@@ -64,7 +64,7 @@ def read_prediction(adata: AnnData, *, name: str) -> Prediction:
 
 
 def holds_drawn_counts(adata: AnnData) -> bool:
-    """Return whether an AnnData comes from ``posterior_predictive_sample`` and holds counts yet."""
+    """Return whether ``posterior_predictive_sample`` drew an AnnData, which holds counts yet."""
     if not adata.uns.get(UNS_KEY, {}).get("options", {}).get("drawn", False):
         return False
     try:
