@@ -157,7 +157,8 @@ def plan(options: argparse.Namespace) -> list[Job]:
     Raises
     ------
     ValueError
-        If a fold is in none of the splits, or variants cannot be read.
+        If a fold is in none of the splits, variants cannot be read, or no model translates
+        between what the data sets hold.
     """
     _check_folds(options)
     for fraction in options.train_fractions:
@@ -172,7 +173,11 @@ def plan(options: argparse.Namespace) -> list[Job]:
             for variant in variants:
                 start = Job(data, split, fold, variant.model, variant.name, variant.options)
                 jobs += _seeded(replace(start, train_fraction=fraction), options.seeds)
-    return [job for job in jobs if job.directions]
+    known = [job for job in jobs if job.directions]
+    if jobs and not known:
+        models = ", ".join(dict.fromkeys(variant.model for variant in variants))
+        raise ValueError(f"{models} translates in no direction of {', '.join(options.data)}.")
+    return known
 
 
 def _check_folds(options: argparse.Namespace) -> None:

@@ -134,6 +134,8 @@ def test_folds_and_files_that_do_not_exist_are_named(tmp_path):
     plan(accuracy._options(["--folds", "4"]))  # some splits have five, others fewer
     with pytest.raises(ValueError, match=r"no file .*absent\.toml"):
         plan(accuracy._options(["--variants", str(tmp_path / "absent.toml")]))
+    with pytest.raises(ValueError, match="multivi translates in no direction of wnn_citeseq"):
+        plan(accuracy._options(["--models", "multivi", "--data", "wnn_citeseq"]))
 
 
 def test_models_get_no_test_cell_but_its_source():
