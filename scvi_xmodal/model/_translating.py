@@ -106,8 +106,8 @@ class TranslatingMixin(DrawingMixin):
             Latent samples that quantiles are computed from, by default 20. They are drawn with
             scvi's seed and shared by all cells.
         out
-            Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that
-            memory does not grow with the number of cells.
+            Path ending in ``.h5ad`` or ``.zarr`` to write to, some rows at a time, so that of
+            each cell only its name and ``obs`` stay in memory.
         enable_progress_bar
             Whether to show on standard error how many cells are done.
         network
