@@ -43,6 +43,11 @@ def principal_components(
     matrices of more than 16 million values are worked on in their own precision, others in
     float64.
 
+    Raises
+    ------
+    ValueError
+        If ``n_components`` is below 1, or a value is NaN or infinite.
+
     Examples
     --------
     >>> import numpy as np

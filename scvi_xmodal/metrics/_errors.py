@@ -43,7 +43,7 @@ def rmse_per_feature(truth: Any, prediction: Any) -> NDArray[np.float64]:
 def rmse_flat(truth: Any, prediction: Any) -> float:
     """Return the root mean squared error over all entries; NaN if there are none.
 
-    Takes what :func:`rmse_per_feature` takes.
+    Takes and refuses what :func:`rmse_per_feature` does.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def pearson_per_cell(truth: Any, prediction: Any) -> NDArray[np.float64]:
     """Return Pearson's correlation of every cell over features, of shape (n_cells,).
 
     Features differ in their means, which every model knows: this score flatters. Arguments,
-    formula and special cases are those of :func:`pearson_per_feature`.
+    formula, special cases and errors are those of :func:`pearson_per_feature`.
 
     Examples
     --------
@@ -69,8 +69,8 @@ def pearson_flat(truth: Any, prediction: Any) -> float:
     """Return Pearson's correlation over all entries of cells x features.
 
     BABEL reports this one. The features' means alone reach a high value, so read it beside
-    :func:`pearson_per_feature`, whose arguments and special cases it shares. Two passes over
-    blocks of rows; nothing is copied.
+    :func:`pearson_per_feature`, whose arguments, special cases and errors it shares. Two passes
+    over blocks of rows; nothing is copied.
 
     Examples
     --------

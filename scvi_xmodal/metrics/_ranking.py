@@ -72,7 +72,7 @@ def ranking_per_feature(truth: Any, prediction: Any) -> Ranking:
 def ranking_per_cell(truth: Any, prediction: Any) -> Ranking:
     """Return AUROC and average precision of every cell over features, of shape (n_cells,).
 
-    Arguments, formula and special cases are those of :func:`ranking_per_feature`.
+    Arguments, formula, special cases and errors are those of :func:`ranking_per_feature`.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def ranking_flat(
     """Return AUROC and average precision over all entries of cells x features, exactly.
 
     A constant guess per peak scores well above .5: read it beside
-    :func:`ranking_per_feature`, whose arguments and special cases it shares. Predictions are
+    :func:`ranking_per_feature`, whose formula and special cases it shares. Predictions are
     sorted a block of rows at a time and the open entries counted into them. Memory: some 60
     bytes per open entry and 64 MB; no copy of the predictions.
 
@@ -101,6 +101,15 @@ def ranking_flat(
     max_entries
         With more entries than this, every k-th cell in the given order is looked at, with the
         smallest k that suffices; ``None`` looks at all.
+
+    Returns
+    -------
+    Two floats; NaN where nothing or everything is open.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a value is NaN or infinite, or ``max_entries`` is below 1.
 
     Examples
     --------
@@ -115,7 +124,9 @@ def ranking_flat(
 
 
 def auroc_per_feature(truth: Any, prediction: Any) -> NDArray[np.float64]:
-    """Return the AUROC of every feature over cells; see :func:`ranking_per_feature`.
+    """Return the AUROC of every feature over cells, of shape (n_features,).
+
+    Arguments, special cases and errors are those of :func:`ranking_per_feature`.
 
     Examples
     --------
@@ -127,7 +138,9 @@ def auroc_per_feature(truth: Any, prediction: Any) -> NDArray[np.float64]:
 
 
 def auroc_per_cell(truth: Any, prediction: Any) -> NDArray[np.float64]:
-    """Return the AUROC of every cell over features; see :func:`ranking_per_cell`.
+    """Return the AUROC of every cell over features, of shape (n_cells,).
+
+    Arguments, special cases and errors are those of :func:`ranking_per_cell`.
 
     Examples
     --------
@@ -141,7 +154,9 @@ def auroc_per_cell(truth: Any, prediction: Any) -> NDArray[np.float64]:
 def auroc_flat(
     truth: Any, prediction: Any, *, max_entries: int | None = MAX_FLAT_ENTRIES
 ) -> float:
-    """Return the AUROC over all entries; see :func:`ranking_flat`.
+    """Return the AUROC over all entries of cells x features.
+
+    Arguments, special cases and errors are those of :func:`ranking_flat`.
 
     Examples
     --------
@@ -154,9 +169,10 @@ def auroc_flat(
 
 
 def average_precision_per_feature(truth: Any, prediction: Any) -> NDArray[np.float64]:
-    """Return the average precision of every feature; see :func:`ranking_per_feature`.
+    """Return the average precision of every feature over cells, of shape (n_features,).
 
-    A constant prediction scores the feature's open fraction.
+    Arguments, special cases and errors are those of :func:`ranking_per_feature`. A constant
+    prediction scores the feature's open fraction.
 
     Examples
     --------
@@ -168,7 +184,9 @@ def average_precision_per_feature(truth: Any, prediction: Any) -> NDArray[np.flo
 
 
 def average_precision_per_cell(truth: Any, prediction: Any) -> NDArray[np.float64]:
-    """Return the average precision of every cell; see :func:`ranking_per_cell`.
+    """Return the average precision of every cell over features, of shape (n_cells,).
+
+    Arguments, special cases and errors are those of :func:`ranking_per_cell`.
 
     Examples
     --------
@@ -182,7 +200,9 @@ def average_precision_per_cell(truth: Any, prediction: Any) -> NDArray[np.float6
 def average_precision_flat(
     truth: Any, prediction: Any, *, max_entries: int | None = MAX_FLAT_ENTRIES
 ) -> float:
-    """Return the average precision over all entries; see :func:`ranking_flat`.
+    """Return the average precision over all entries of cells x features.
+
+    Arguments, special cases and errors are those of :func:`ranking_flat`.
 
     Examples
     --------

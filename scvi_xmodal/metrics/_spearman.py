@@ -60,7 +60,7 @@ def spearman_per_feature(truth: Any, prediction: Any) -> NDArray[np.float64]:
 def spearman_per_cell(truth: Any, prediction: Any) -> NDArray[np.float64]:
     """Return Spearman's correlation of every cell over features, of shape (n_cells,).
 
-    Arguments and special cases are those of :func:`spearman_per_feature`.
+    Arguments, special cases and errors are those of :func:`spearman_per_feature`.
 
     Examples
     --------
@@ -93,6 +93,15 @@ def spearman_flat(
     max_entries
         With more entries than this, every k-th cell in the given order is looked at, with the
         smallest k that suffices; ``None`` looks at all.
+
+    Returns
+    -------
+    The correlation; NaN where the truth is constant, 0 where only the prediction is.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a value is NaN or infinite, or ``max_entries`` is below 1.
 
     Examples
     --------

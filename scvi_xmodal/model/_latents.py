@@ -62,7 +62,14 @@ class LatentMixin(QueryMixin):
         Returns
         -------
         Means of shape (n_cells, n_latent), and variances if asked for: a row for each cell of an
-        AnnData, and of a MuData for each that has the modality, in the MuData's order.
+        AnnData, and of a MuData for each that has the modality, in the MuData's order. Of Babel,
+        whose latent is a point, variances are 0.
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained, a modality is unknown, or the query lacks cells, features,
+            counts or peaks that overlap the model's.
         """
         check_arguments(locals(), adata=None, modality=None, batch_size=WHOLE)
         check_batch_size(batch_size)

@@ -179,7 +179,7 @@ class TrustMixin:
         ValueError
             If the modality or batch is unknown, cells, features or counts are missing, or the
             model has nothing to compare with: it was trained with fewer than 5 validation cells,
-            or saved by version 0.1.0.
+            or saved by an older version.
 
         Examples
         --------
@@ -246,7 +246,7 @@ class TrustMixin:
         ValueError
             If a modality is unknown, or there are no scores: the target is a protein head's, or
             the model was trained without validation cells that were measured in both, or saved
-            by version 0.1.0.
+            by an older version.
 
         Examples
         --------
