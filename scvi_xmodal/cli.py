@@ -88,20 +88,22 @@ def demo(
 def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model to make.")],
-    model: Annotated[str, typer.Option(help="Model: butterfly, ...")] = "butterfly",
+    model: Annotated[str, typer.Option(help="butterfly, babel or polarbear.")] = "butterfly",
     preset: Annotated[
-        str | None, typer.Option(help="Its choices; scbutterfly: as published.")
+        str | None, typer.Option(help="Butterfly's choices; scbutterfly: as published.")
     ] = None,
     hold_out: Annotated[
         str, typer.Option(help="Test cells: by cell, batch, cell_type, cluster, or none.")
     ] = "cell",
     n_top_genes: Annotated[int, typer.Option(min=0, help="Genes to keep; 0 keeps all.")] = 3000,
     min_peak_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Keep peaks open in so many of the cells.")
+        float, typer.Option(min=0, max=1, help="Keep peaks open in this share of training cells.")
     ] = 0.005,
     layer: Annotated[str | None, typer.Option(help="Layer of the counts.")] = None,
     batch_key: Annotated[str | None, typer.Option(help="Column of obs with batches.")] = None,
-    max_epochs: Annotated[int | None, typer.Option(min=1, help="Longest last phase.")] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Longest last phase; polarbear: longest autoencoder.")
+    ] = None,
     pretrain_epochs: Annotated[
         int | None, typer.Option(min=0, help="Longest pretraining of a modality; 0 for none.")
     ] = None,
