@@ -118,6 +118,11 @@ def sampling_proportions(sizes: ArrayLike, totals: ArrayLike) -> NDArray[np.floa
     -------
     Shares of shape (n_labels,), which sum to 1.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or these are no numbers of cells.
+
     Examples
     --------
     >>> from scvi_xmodal.pairing import sampling_proportions

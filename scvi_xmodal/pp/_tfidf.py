@@ -47,6 +47,15 @@ def fit_tfidf(counts: Any) -> TfIdf:
         Matrix of shape (n_cells, n_peaks), dense or sparse. Give the training cells only: the
         authors' code learns from all cells, those to be predicted included.
 
+    Returns
+    -------
+    :class:`TfIdf` with the IDF of each peak, of shape (n_peaks,).
+
+    Raises
+    ------
+    ValueError
+        If a count is negative or missing.
+
     Examples
     --------
     >>> from scvi_xmodal import pp
