@@ -37,10 +37,13 @@ def open_backed(path: str | Path) -> AnnData | MuData:
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> import scvi_xmodal as xm
     >>> from scvi_xmodal.data import open_backed
-    >>> xm.datasets.kang_pbmc().write_h5ad("/tmp/kang_example.h5ad")
-    >>> open_backed("/tmp/kang_example.h5ad").n_obs
+    >>> path = Path(tempfile.mkdtemp()) / "kang.h5ad"
+    >>> xm.datasets.kang_pbmc().write_h5ad(path)
+    >>> open_backed(path).n_obs
     1556
     """
     check_arguments({"path": path})

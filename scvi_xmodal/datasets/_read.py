@@ -42,9 +42,12 @@ def read(path: str | Path, *, backed: bool | None = None) -> AnnData | MuData:
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> import scvi_xmodal as xm
-    >>> xm.datasets.kang_pbmc().write_h5ad("/tmp/kang_read_example.h5ad")
-    >>> xm.datasets.read("/tmp/kang_read_example.h5ad").shape
+    >>> path = Path(tempfile.mkdtemp()) / "kang.h5ad"
+    >>> xm.datasets.kang_pbmc().write_h5ad(path)
+    >>> xm.datasets.read(path).shape
     (1556, 1267)
     """
     check_arguments(locals())
