@@ -13,6 +13,7 @@ from scvi_xmodal.metrics._inputs import (
     read_counts,
     read_prediction,
     read_predictions,
+    refuse_counts,
 )
 from scvi_xmodal.metrics._matching import Measured
 from scvi_xmodal.metrics._scales import Scale
@@ -84,6 +85,9 @@ def compare(
     named = read_predictions(prediction)
     found = find_kind(named, kind)
     predictions = {name: read_prediction(adata, name=name) for name, adata in named.items()}
+    if found != "atac":  # ranks of peaks may be by counts
+        for name, one in predictions.items():
+            refuse_counts(one.matrix, found, name=f"X of prediction {name!r}")
     first, *others = predictions.values()
     for other in others:
         _check_same(first, other)

@@ -91,6 +91,37 @@ def refuse_drawn_counts(adata: AnnData, *, name: str) -> None:
         )
 
 
+# what brings raw counts of a kind to a translation's scale
+_MENDS = {
+    "rna": "scanpy.pp.normalize_total(data); scanpy.pp.log1p(data)",
+    "atac": "data.X = (data.X > 0).astype('float32')",
+    "protein": "data.X = scvi_xmodal.pp.clr(data.X)",
+}
+
+
+def refuse_counts(matrix: Any, kind: str, *, name: str) -> None:
+    """Raise at raw counts where a translation's scale is meant: they differ by the cells' depth.
+
+    Raises
+    ------
+    ValueError
+        If they are counts above 1; lower ones may be peaks, open or not.
+    """
+    if matrix is None:
+        return
+    matrix = as_matrix(matrix, name=name)
+    if not matrix.size or matrix.max() <= 1:
+        return
+    try:
+        check_counts(matrix, name=name)
+    except ValueError:
+        return
+    raise ValueError(
+        f"{name} holds whole numbers up to {matrix.max():g}, as raw counts do: deeper cells would "
+        f"have more of everything. Of a copy of the data, {_MENDS[kind]}."
+    )
+
+
 def find_kind(predictions: Mapping[str, AnnData], kind: str | None) -> Kind:
     """Return what the predictions are of.
 

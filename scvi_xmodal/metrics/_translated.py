@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scvi_xmodal._constants import UNS_KEY
-from scvi_xmodal.metrics._inputs import find_kind, read_counts, read_prediction
+from scvi_xmodal.metrics._inputs import find_kind, read_counts, read_prediction, refuse_counts
 from scvi_xmodal.metrics._scales import Scale
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ class Translated:
         Raises
         ------
         ValueError
-            If values are missing, or nothing says what they are of.
+            If values are missing or raw counts, or nothing says what they are of.
         """
         found = find_kind({"prediction": adata}, kind)
         prediction = read_prediction(adata, name="prediction")
+        refuse_counts(prediction.matrix, found, name="prediction.X")
         target = adata.uns.get(UNS_KEY, {}).get("target")
         return cls(found, prediction, target)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import UNS_KEY
-from scvi_xmodal.data import check_counts
 from scvi_xmodal.metrics._differential import best, rank_features
+from scvi_xmodal.metrics._inputs import refuse_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,32 +118,9 @@ def refuse_other_kind(prediction: AnnData, kind: str) -> None:
     """Raise if a translation says that it is of something else than what markers are asked of."""
     recorded = prediction.uns.get(UNS_KEY, {}).get("target_kind")
     if recorded is None:
-        refuse_counts(prediction, kind)
+        refuse_counts(prediction.X, kind, name="prediction.X")
     elif recorded != kind:
         raise ValueError(
             f"The prediction is of {recorded}, not {kind}: take tl.marker_genes for rna, "
             "tl.marker_peaks or tl.differential_peaks for atac, tl.marker_proteins for protein."
         )
-
-
-# up to which value whole numbers may be no counts, and what makes counts comparable
-_SCALES = {
-    "rna": (0, "scanpy.pp.normalize_total(data); scanpy.pp.log1p(data)"),
-    "atac": (1, "data.X = (data.X > 0).astype('float32')"),
-    "protein": (0, "data.X = scvi_xmodal.pp.clr(data.X)"),
-}
-
-
-def refuse_counts(measured: AnnData, kind: str) -> None:
-    """Raise at raw counts, of which the deeper cells have more of everything."""
-    highest, mend = _SCALES[kind]
-    if measured.X is None or not measured.X.size or measured.X.max() <= highest:
-        return
-    try:
-        check_counts(measured.X, name="X")
-    except ValueError:
-        return
-    raise ValueError(
-        f"prediction.X holds whole numbers up to {measured.X.max():g}, as raw counts do: deeper "
-        f"cells would rank first. Of a copy of the measured data, {mend}."
-    )

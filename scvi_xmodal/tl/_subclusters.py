@@ -14,6 +14,7 @@ from scvi_xmodal.metrics._differential import best, rank_features
 from scvi_xmodal.metrics._groups import group_labels
 from scvi_xmodal.metrics._inputs import read_prediction
 from scvi_xmodal.tl._enrichment import enrich
+from scvi_xmodal.tl._markers import refuse_other_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,7 +63,7 @@ def subcluster_markers(
     Parameters
     ----------
     prediction
-        Translated log1p expression; not changed.
+        Translated or measured log1p expression; not changed.
     groupby
         Column of ``obs``.
     group
@@ -81,7 +82,7 @@ def subcluster_markers(
     Raises
     ------
     ValueError
-        If there is no such group, or its cells are one cluster.
+        If there is no such group, its cells are one cluster, or values are raw counts.
 
     Examples
     --------
@@ -95,6 +96,7 @@ def subcluster_markers(
     True
     """
     check_arguments(locals())
+    refuse_other_kind(prediction, "rna")
     labels = group_labels(prediction, groupby, name="prediction")
     members = (labels == str(group)).to_numpy()
     if not members.any():

@@ -184,3 +184,12 @@ def test_drawn_peaks_are_scored_as_they_are(atac):
     drawn.X.data[:] = 1
     table = evaluate_translation(drawn, atac.truth)
     assert table.loc["prediction", "auroc_peak"] == pytest.approx(1)
+
+
+def test_raw_counts_are_no_prediction(rna):
+    # as of draws put together by anndata.concat, which drops what they recorded
+    counts = rna.truth.copy()
+    with pytest.raises(ValueError, match=r"X of prediction 'a' holds whole.*normalize_total"):
+        evaluate_translation({"a": counts}, rna.truth, kind="rna")
+    with pytest.raises(ValueError, match=r"raw counts do.*pp.clr"):
+        evaluate_features(counts, rna.truth, kind="protein")

@@ -153,3 +153,8 @@ class _NoScores:
 
     def predict(self, x):
         return np.zeros(len(x))
+
+
+def test_raw_counts_are_no_prediction(measured):
+    with pytest.raises(ValueError, match="prediction.X holds whole numbers up to"):
+        annotate(measured, measured, "cell_type", kind="rna")

@@ -42,3 +42,9 @@ def test_users_mistakes_are_named(basal):
         subcluster_markers(basal, "type", "basal")
     with pytest.raises(ValueError, match="20 cells of 'B' are one cluster at resolution=0.01"):
         subcluster_markers(basal, "cell_type", "B", resolution=0.01)
+
+
+def test_raw_counts_are_refused(measured):
+    measured.obs["tissue"] = "cortex"
+    with pytest.raises(ValueError, match=r"raw counts do.*scanpy.pp.log1p"):
+        subcluster_markers(measured, "tissue", "cortex")
