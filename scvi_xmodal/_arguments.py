@@ -224,6 +224,28 @@ def check_current(mdata: Any, key: str, *, axis: Literal["obs", "var"] = "obs") 
         )
 
 
+def check_order(values: Any, names: Any, argument: str) -> None:
+    """Raise if a Series, which is read by position, names others than stand there.
+
+    Parameters
+    ----------
+    values
+        One value for each cell; what is no Series, or is numbered, names none.
+    names
+        The cells' names, in their order.
+    argument
+        What the caller's argument is called.
+    """
+    own: Any = getattr(values, "index", None)
+    if not hasattr(own, "equals") or own.dtype.kind in "iu" or own.equals(names):
+        return
+    raise ValueError(
+        f"{argument} is a Series of other cells than the data, or in another order: it starts "
+        f"with {list(own[:2])}, the data with {list(names[:2])}. Put it in order, "
+        f"{argument}.loc[data.obs_names], or give {argument}.to_numpy() to go by position."
+    )
+
+
 def check_keywords(argument: str, given: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
     """Raise unless the values of a dict such as ``plan_kwargs`` follow their rules."""
     for name, rule in rules.items():

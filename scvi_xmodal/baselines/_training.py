@@ -99,7 +99,7 @@ def read_training(
         If modalities, cells, layers or counts are missing or wrong.
     """
     found = _check_modalities(mdata, layers)
-    rows = rows_to_learn_from(indices, mdata.n_obs)
+    rows = rows_to_learn_from(indices, mdata.n_obs, mdata.obs_names)
     return {
         kind: _read(mdata.mod[name], kind, name, layers[kind], _own_rows(mdata, name, rows))
         for kind, name in found.items()

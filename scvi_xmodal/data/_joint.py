@@ -65,7 +65,7 @@ def join_queries(mdata: MuData, parts: Mapping[str, tuple[str, Query]], indices:
         If rows do not exist or no cell has any of the modalities.
     """
     n_obs = mdata.n_obs
-    rows = np.arange(n_obs) if indices is None else checked_rows(indices, n_obs)
+    rows = np.arange(n_obs) if indices is None else checked_rows(indices, n_obs, mdata.obs_names)
     own = {key: _read_rows(mdata, name)[rows] for key, (name, _) in parts.items()}
     kept = np.logical_or.reduce([places >= 0 for places in own.values()])
     if not kept.any():

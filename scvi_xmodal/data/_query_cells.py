@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
-from scvi_xmodal._arguments import shown
+from scvi_xmodal._arguments import check_order, shown
 from scvi_xmodal.data._measured import rows_of_modality
 
 if TYPE_CHECKING:
@@ -29,29 +29,31 @@ def own_rows(query: AnnData | MuData, adata: AnnData, indices: Any) -> NDArray[n
         If rows do not exist, or the modality was measured in none of the cells.
     """
     if query is adata or adata.obs_names.equals(query.obs_names):
-        return None if indices is None else checked_rows(indices, adata.n_obs)
+        return None if indices is None else checked_rows(indices, adata.n_obs, adata.obs_names)
     key = _key_of(query, adata)
     own = rows_of_modality(query, key)
     if indices is None:
         own = own[own >= 0]
         return None if (np.diff(own) > 0).all() else own
-    own = own[checked_rows(indices, query.n_obs)]
+    own = own[checked_rows(indices, query.n_obs, query.obs_names)]
     if not (own >= 0).any():
         raise ValueError(f"None of the {own.size} cells was measured in {key!r}.")
     return own[own >= 0]
 
 
-def checked_rows(indices: Any, n_obs: int) -> NDArray[np.int64]:
-    """Return row numbers for numbers or a mask.
+def checked_rows(indices: Any, n_obs: int, names: pd.Index | None = None) -> NDArray[np.int64]:
+    """Return row numbers for numbers or a mask; with names, of these cells only.
 
     Raises
     ------
     ValueError
-        If there are none or one does not exist.
+        If there are none, one does not exist, or a mask is of other cells.
     """
     rows = np.asarray(indices)
     if rows.dtype == bool and rows.shape != (n_obs,):
         raise ValueError(f"The mask indices has shape {rows.shape}, but there are {n_obs} cells.")
+    if rows.dtype == bool and names is not None:
+        check_order(indices, names, "indices")
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.ravel()
     if not rows.size:
         raise ValueError("indices are empty: there are no cells to translate.")

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scvi_xmodal._arguments import check_order
+
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -89,13 +92,17 @@ def chosen_train_size(train_size: float | None, validation_size: float | None) -
     return train_size
 
 
-def rows_to_learn_from(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
+def rows_to_learn_from(
+    indices: ArrayLike | None, n_obs: int, names: pd.Index | None = None
+) -> NDArray[np.int64]:
     """Return the rows that row numbers or a mask name, ascending; all of them for ``None``.
+
+    With the cells' names, a mask must be of these cells.
 
     Raises
     ------
     ValueError
-        If there are none, one is given twice, or they are no rows of the data.
+        If there are none, one is given twice, or they are no rows of the data, or other cells'.
     """
     if isinstance(indices, Split):
         raise ValueError("indices is a Split; give the rows of one part: indices=split.train.")
@@ -105,6 +112,8 @@ def rows_to_learn_from(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int6
             raise ValueError(
                 f"The mask indices has shape {rows.shape}, but there are {n_obs} cells."
             )
+        if names is not None:
+            check_order(indices, names, "indices")
         rows = np.flatnonzero(rows)
     rows = _as_rows(rows, name="indices")
     if not rows.size:

@@ -10,7 +10,7 @@ import numpy as np
 from lightning.pytorch.utilities import move_data_to_device
 from tqdm import tqdm
 
-from scvi_xmodal._arguments import shown
+from scvi_xmodal._arguments import check_order, shown
 from scvi_xmodal._callers import level_of_user
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def check_batch_size(batch_size: int | None) -> None:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
 
 
-def given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
+def given_totals(depth: Any, names: pd.Index) -> NDArray[np.float32] | None:
+    n_obs = len(names)
     if isinstance(depth, str):
         if depth not in ("median", "predicted"):
             raise ValueError(
@@ -84,6 +85,7 @@ def given_totals(depth: Any, n_obs: int) -> NDArray[np.float32] | None:
         raise ValueError(f"{wanted}, got {shown(depth)}{mend}")
     if totals.shape != (n_obs,):
         raise ValueError(f"{wanted}, got shape {totals.shape}.")
+    check_order(depth, names, "depth")
     bad = ~(np.isfinite(totals) & (totals > 0))
     if bad.any():
         raise ValueError(f"{wanted}, got {totals[bad][0]:g} for {bad.sum()} of them.")

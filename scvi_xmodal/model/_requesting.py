@@ -52,7 +52,7 @@ class RequestingMixin(LatentMixin):
             columns=columns,
             batch=self._batch_codes(query.obs, transform_batch),
             depth=depth if isinstance(depth, str) else "given",
-            totals=given_totals(depth, query.n_obs),
+            totals=given_totals(depth, query.obs.index),
             rows_at_a_time=batch_size or max(1, values_at_a_time // max(spec.n_features, 1)),
             **further,
         )

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def training_rows(indices: ArrayLike | None, n_obs: int) -> NDArray[np.int64]:
+def training_rows(indices: ArrayLike | None, data: AnnData | MuData) -> NDArray[np.int64]:
     """Return the rows to pair, ascending; all for ``None``.
 
     Raises
     ------
     ValueError
-        If there are none, one is given twice or does not exist.
+        If there are none, one is given twice or does not exist, or a mask is of other cells.
     """
-    return rows_to_learn_from(indices, n_obs)
+    return rows_to_learn_from(indices, data.n_obs, data.obs_names)
 
 
 def labels_of(

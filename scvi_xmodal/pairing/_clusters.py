@@ -131,7 +131,7 @@ def by_cluster(
     (300, 100)
     """
     check_arguments(locals())
-    rows = training_rows(indices, mdata.n_obs)
+    rows = training_rows(indices, mdata)
     if rows.size < _FEWEST_CELLS:
         raise ValueError(f"{rows.size} training cells cannot be clustered.")
     keys = modality_keys(mdata, modalities)

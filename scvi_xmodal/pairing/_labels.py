@@ -74,7 +74,7 @@ def by_label(
     (90, 1.0)
     """
     check_arguments(locals())
-    rows = training_rows(indices, mdata.n_obs)
+    rows = training_rows(indices, mdata)
     own = paired_rows(mdata, rows, modalities)
     return repaired(own, labels_of(mdata, key, rows), n_rounds=n_rounds, redraw=redraw, seed=seed)
 

@@ -112,7 +112,7 @@ def by_optimal_transport(
     """
     check_arguments(locals())
     _check(assignment, n_pcs, max_cells)
-    rows = training_rows(indices, adata.n_obs)
+    rows = training_rows(indices, adata)
     sides = condition_rows(adata, condition_key, {"control": control, "perturbed": perturbed})
     sides = {key: np.intersect1d(own, rows, assume_unique=True) for key, own in sides.items()}
     for key, own in sides.items():

@@ -252,14 +252,14 @@ def _of_two(
     for key, adata in zip(keys, experiments, strict=True):
         check_arguments({str(key): adata}, **{str(key): ANNDATA})
     for key, adata, rows in zip(keys, experiments, chosen, strict=True):
-        rows = training_rows(rows, adata.n_obs)
+        rows = training_rows(rows, adata)
         cells[key] = (rows, labels_of(adata, labels_key, rows, argument="labels_key"))
     return cells
 
 
 def _of_mudata(mdata: Any, labels_key: str, indices: Any, modalities: Any) -> LabelledCells:
     keys = modality_keys(mdata, modalities)
-    rows = training_rows(indices, mdata.n_obs)
+    rows = training_rows(indices, mdata)
     labels = labels_of(mdata, labels_key, rows, argument="labels_key")
     cells = {}
     for name, key in keys.items():

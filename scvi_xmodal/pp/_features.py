@@ -82,7 +82,7 @@ def select_features(
     10
     """
     check_arguments(locals())
-    rows = rows_to_learn_from(indices, data.n_obs)
+    rows = rows_to_learn_from(indices, data.n_obs, data.obs_names)
     rule = _Rule(n_top_genes, min_peak_fraction, max_peak_fraction)
     places = _places(data, rows)
     layers = dict(layers or {})

@@ -76,7 +76,7 @@ def filter_peaks(
         raise ValueError(f"min_cells={min_cells} must be 0 or more.")
     if not 0 < max_fraction <= 1:
         raise ValueError(f"max_fraction={max_fraction} must be above 0 and at most 1.")
-    rows = rows_to_learn_from(indices, data.n_obs)
+    rows = rows_to_learn_from(indices, data.n_obs, data.obs_names)
     key, atac = pick_kind(data, "atac", modality)
     name = key or "adata"
     if key is not None:

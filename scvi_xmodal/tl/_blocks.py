@@ -62,9 +62,9 @@ def query_blocks(query: Query, n_features: int) -> Iterator[tuple[slice, Query]]
         yield rows, Query(counts, query.obs.iloc[rows], spec=query.spec)
 
 
-def of_rows(options: Mapping[str, Any], rows: slice, n_obs: int) -> dict[str, Any]:
+def of_rows(options: Mapping[str, Any], rows: slice, names: pd.Index) -> dict[str, Any]:
     """Return the keywords of ``translate`` for some rows: of depths for each cell, theirs."""
-    totals = given_totals(options.get("depth", "median"), n_obs)
+    totals = given_totals(options.get("depth", "median"), names)
     return dict(options) if totals is None else {**options, "depth": totals[rows]}
 
 

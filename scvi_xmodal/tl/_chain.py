@@ -191,7 +191,7 @@ def _blocks(
     """Yield the translation of some rows at a time."""
     widest = max(model._check_key(target, "target").n_features for model, _, target in steps)
     for rows, part in query_blocks(first, widest):
-        last = of_rows(options, rows, first.n_obs)
+        last = of_rows(options, rows, first.obs.index)
         for number, (model, source, target) in enumerate(steps):
             own = last if number == len(steps) - 1 else {}
             translated = model.translate(

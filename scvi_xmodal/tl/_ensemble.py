@@ -103,7 +103,7 @@ def translate_ensemble(
         _mean(
             [
                 model.translate(
-                    part, source=source, target=target, **of_rows(options, rows, cells.n_obs)
+                    part, source=source, target=target, **of_rows(options, rows, cells.obs.index)
                 )
                 for model in models
             ]

@@ -170,7 +170,8 @@ def _check_measured(model: Any, data: Any, keys: Sequence[str], indices: Any) ->
     data = model.adata if data is None else data
     if not isinstance(data, MuData):
         return
-    rows = slice(None) if indices is None else checked_rows(indices, data.n_obs)
+    n_obs, names = data.n_obs, data.obs_names
+    rows = np.arange(n_obs) if indices is None else checked_rows(indices, n_obs, names)
     for key in keys:
         spec = model._check_key(key, "modality")
         name = modality_name(data, spec, modality=model._location(key)[0])

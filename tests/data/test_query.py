@@ -312,3 +312,13 @@ def test_a_column_called_like_a_modality_is_kept(small, spec):
 def test_impossible_indices(indices, message):
     with pytest.raises(ValueError, match=message):
         checked_rows(indices, 5)
+
+
+def test_a_mask_is_of_these_cells_in_their_order():
+    mask = pd.Series([True, False, False], index=["a", "b", "c"])
+    assert checked_rows(mask, 3, mask.index).tolist() == [0]
+    assert checked_rows(mask.reset_index(drop=True), 3, mask.index).tolist() == [0]
+    with pytest.raises(
+        ValueError, match=r"indices is a Series of other cells.*'a', 'b'.*'c', 'b'"
+    ):
+        checked_rows(mask, 3, mask.index[::-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,3 +89,10 @@ def test_rows_to_learn_from(indices, rows):
 def test_no_rows_to_learn_from(indices, message):
     with pytest.raises(ValueError, match=message):
         rows_to_learn_from(indices, 4)
+
+
+def test_a_mask_of_other_cells_teaches_nothing():
+    mask = pd.Series([True, False], index=["a", "b"])
+    assert rows_to_learn_from(mask, 2, mask.index).tolist() == [0]
+    with pytest.raises(ValueError, match=r"indices\.loc\[data\.obs_names\]"):
+        rows_to_learn_from(mask, 2, mask.index[::-1])

@@ -200,6 +200,16 @@ class TestDepth:
         scaled = median.layers["mean"] * (depth / _median(trained, "rna"))[:, None]
         np.testing.assert_allclose(given.layers["mean"], scaled, rtol=1e-4)
 
+    def test_depths_and_masks_that_name_other_cells_are_refused(self, trained):
+        options = {"source": "atac", "target": "rna"}
+        query = trained.original["atac"]
+        depth = pd.Series(np.arange(1.0, 61), index=query.obs_names)
+        given = trained.model.translate(query, **options, depth=depth)
+        np.testing.assert_allclose(given.layers["mean"].sum(1), depth, rtol=1e-4)
+        for name, values in {"depth": depth, "indices": depth > 30}.items():
+            with pytest.raises(ValueError, match=rf"{name} is a Series of .*in another order"):
+                trained.model.translate(query, **options, **{name: values[::-1]})
+
     @pytest.mark.parametrize("source", ["rna", "atac"])
     @pytest.mark.parametrize("target", ["rna", "atac"])
     def test_predicted_is_a_ridge_regression_on_the_sources_totals(self, trained, source, target):
