@@ -109,7 +109,7 @@ def matched_labels(
     ValueError
         As :func:`evaluate_annotation`.
     """
-    true, given = _matched(truth, annotated)
+    true, given = matched_series(truth, annotated)
     given = given.where(given.notna(), unsure)[true.notna()].astype(str)
     true = true.dropna().astype(str)
     if not len(true):
@@ -117,7 +117,8 @@ def matched_labels(
     return true, given
 
 
-def _matched(truth: ArrayLike, annotated: ArrayLike) -> tuple[pd.Series, pd.Series]:
+def matched_series(truth: ArrayLike, annotated: ArrayLike) -> tuple[pd.Series, pd.Series]:
+    """Return two labels of each cell, of two Series by index."""
     for name, labels in (("truth", truth), ("annotated", annotated)):
         if getattr(labels, "ndim", 1) != 1:
             raise ValueError(

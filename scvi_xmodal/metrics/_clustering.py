@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal.metrics._annotation import matched_series
 from scvi_xmodal.metrics._blocks import as_matrix, check_finite
 from scvi_xmodal.metrics._components import is_constant, principal_components
 
@@ -113,7 +114,7 @@ def cluster_agreement(labels: ArrayLike, clusters: ArrayLike) -> ClusteringAgree
     labels
         Labels of shape (n_cells,); cells without one (NaN, ``None``) are left out.
     clusters
-        Clusters of shape (n_cells,).
+        Clusters of shape (n_cells,). Two Series are matched by index.
 
     Returns
     -------
@@ -123,7 +124,7 @@ def cluster_agreement(labels: ArrayLike, clusters: ArrayLike) -> ClusteringAgree
     Raises
     ------
     ValueError
-        If the lengths differ.
+        If the lengths differ, or cells cannot be matched.
 
     Examples
     --------
@@ -138,6 +139,9 @@ def cluster_agreement(labels: ArrayLike, clusters: ArrayLike) -> ClusteringAgree
         normalized_mutual_info_score,
     )
 
+    series = [part for part in (labels, clusters) if isinstance(part, pd.Series)]
+    if len(series) == 2 and not series[0].index.equals(series[1].index):
+        labels, clusters = matched_series(labels, clusters)
     label_codes = pd.factorize(pd.Series(labels))[0]
     cluster_codes = pd.factorize(pd.Series(clusters))[0]
     if label_codes.size != cluster_codes.size:

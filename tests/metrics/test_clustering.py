@@ -79,3 +79,13 @@ def test_agreement_of_next_to_nothing_is_undefined():
     assert np.isnan(cluster_agreement([], []).nmi)
     with pytest.raises(ValueError, match="2 labels were given for 1 cells"):
         cluster_agreement(["a", "b"], [0])
+
+
+def test_two_series_are_matched_by_index(planted):
+    _, groups = planted
+    labels = pd.Series(groups, index=[f"cell{i}" for i in range(120)])
+    shuffled = labels.sample(frac=1, random_state=0)
+    assert cluster_agreement(labels, shuffled).ari == pytest.approx(1)
+    assert cluster_agreement(labels, shuffled.to_numpy()).ari < 0.1
+    with pytest.raises(ValueError, match="cannot be matched by name"):
+        cluster_agreement(labels, labels.add_prefix("a-"))
