@@ -126,7 +126,7 @@ def joint_latent(
     ------
     ValueError
         If ``combine`` or a modality is unknown, cells lack a modality, or the model's modalities
-        have latents of their own.
+        have latents of their own or are conditions of different cells.
 
     Examples
     --------
@@ -150,6 +150,11 @@ def joint_latent(
         raise ValueError(
             f"{type(model).__name__} has a latent of its own for each modality, which cannot be "
             f"joined: name one, modalities=[{keys[0]!r}], or use a Butterfly."
+        )
+    if len(keys) > 1 and model.registry_.get("setup_method_name") == "setup_anndata":
+        raise ValueError(
+            f"modalities={keys!r} are conditions, which different cells were measured in: name "
+            f"one, modalities=[{keys[0]!r}]."
         )
     if len(keys) > 1:
         _check_measured(model, data, keys, indices)

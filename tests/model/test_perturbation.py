@@ -194,6 +194,11 @@ class TestRefused:
         ):
             trained.trust_scores("control", "perturbed")
 
+    def test_conditions_have_no_joint_latent(self, trained):
+        with pytest.raises(ValueError, match=r"different cells.*modalities=\['control'\]"):
+            xm.tl.joint_latent(trained)
+        assert len(xm.tl.joint_latent(trained, modalities=["control"]))
+
     def test_pairs_of_the_wrong_condition(self, cells):
         perturbed = np.flatnonzero((cells.obs["condition"] == "stim").to_numpy())[:4]
         with pytest.raises(ValueError, match="4 of the pairs' 'control' rows are no 'control'"):
