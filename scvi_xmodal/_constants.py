@@ -9,6 +9,9 @@ Kind = Literal["rna", "atac", "protein"]
 
 KINDS: tuple[Kind, ...] = ("rna", "atac", "protein")
 
+CONDITIONS = ("control", "perturbed")
+"""A perturbation model's names of its modalities, which no cell was measured in both of."""
+
 UNS_KEY = "scvi_xmodal"
 """Where translations record source, target, model, versions and options."""
 

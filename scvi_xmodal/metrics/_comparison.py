@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scvi_xmodal._constants import UNS_KEY
+from scvi_xmodal._constants import CONDITIONS, UNS_KEY
 from scvi_xmodal.metrics._inputs import (
     find_kind,
     read_counts,
@@ -83,6 +83,7 @@ def compare(
         If anything is missing or does not match, before a score is computed.
     """
     named = read_predictions(prediction)
+    _refuse_responses(named)
     found = find_kind(named, kind)
     predictions = {name: read_prediction(adata, name=name) for name, adata in named.items()}
     if found != "atac":  # ranks of peaks may be by counts
@@ -105,6 +106,18 @@ def compare(
         truth=replace(counts, matrix=scale.apply(counts.matrix)),
         mean=None if training is None else scale.mean(training.matrix),
     )
+
+
+def _refuse_responses(named: Mapping[str, AnnData]) -> None:
+    """Raise at responses to a perturbation: their cells were measured in the other condition."""
+    for name, adata in named.items():
+        record = adata.uns.get(UNS_KEY, {})
+        if {record.get("source"), record.get("target")} == set(CONDITIONS):
+            raise ValueError(
+                f"Prediction {name!r} is of {record['target']!r} cells that were measured as "
+                f"{record['source']!r}, so that no truth is of these cells: "
+                "metrics.evaluate_perturbation compares them with other cells."
+            )
 
 
 def _read(data: Any, kind: Kind, target: str | None, layer: str | None, name: str) -> Measured:

@@ -9,13 +9,12 @@ from scvi import REGISTRY_KEYS
 from scvi.data.fields import MuDataCategoricalObsField
 
 from scvi_xmodal._arguments import MAPPING, check_arguments
-from scvi_xmodal._constants import KINDS
+from scvi_xmodal._constants import CONDITIONS, KINDS
 from scvi_xmodal.data import MuDataCountsField, find_modalities
 from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.model._setup_checks import check_categories, check_shared
 from scvi_xmodal.module import ModalitySpec
-from scvi_xmodal.pairing._transport import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._constants import CONDITIONS
 from scvi_xmodal.data import Pairs, check_counts, layer_name
 from scvi_xmodal.metrics._components import principal_components
 from scvi_xmodal.pairing._cells import groups_by_label, labels_of, training_rows, warn_user
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import ArrayLike, NDArray
-
-CONDITIONS = ("control", "perturbed")
-"""The model's names of the two conditions."""
 
 
 def by_optimal_transport(

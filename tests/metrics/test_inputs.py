@@ -193,3 +193,9 @@ def test_raw_counts_are_no_prediction(rna):
         evaluate_translation({"a": counts}, rna.truth, kind="rna")
     with pytest.raises(ValueError, match=r"raw counts do.*pp.clr"):
         evaluate_features(counts, rna.truth, kind="protein")
+
+
+def test_responses_are_not_scored_against_the_cells_before(rna):
+    rna.prediction.uns["scvi_xmodal"] |= {"source": "control", "target": "perturbed"}
+    with pytest.raises(ValueError, match="'perturbed' cells that .*metrics.evaluate_perturbation"):
+        evaluate(rna)
