@@ -183,6 +183,7 @@ class Baseline(ABC):
             source=source,
             target=target,
             target_kind=target,
+            n_features=int(predicted.spec.n_features),
             model=type(self).__name__,
             options=self._options(),
         )

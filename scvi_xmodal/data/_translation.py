@@ -56,15 +56,26 @@ def translation(
 
 
 def translation_record(
-    *, source: str, target: str, target_kind: str, model: str, options: Mapping[str, Any]
+    *,
+    source: str,
+    target: str,
+    target_kind: str,
+    n_features: int,
+    model: str,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return where a translation comes from: modalities, model, versions and options."""
+    """Return where a translation comes from: modalities, model, versions and options.
+
+    ``n_features`` are the target's features that the model knows, which values are relative to,
+    however few of them are kept.
+    """
     packages = ("scvi-tools", "torch", "anndata", "mudata")
     versions = {name: version(name) for name in packages}
     return {
         "source": source,
         "target": target,
         "target_kind": target_kind,
+        "n_features": n_features,
         "model": model,
         "versions": {"scvi-xmodal": scvi_xmodal.__version__, **versions},
         # h5ad cannot hold None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._callers import level_of_user
 from scvi_xmodal._constants import CONDITIONS, UNS_KEY
 from scvi_xmodal.metrics._inputs import (
     find_kind,
@@ -15,8 +17,8 @@ from scvi_xmodal.metrics._inputs import (
     read_predictions,
     refuse_counts,
 )
-from scvi_xmodal.metrics._matching import Measured
 from scvi_xmodal.metrics._scales import Scale
+from scvi_xmodal.metrics._translated import mean_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal._constants import Kind
-    from scvi_xmodal.metrics._matching import Prediction
+    from scvi_xmodal.metrics._matching import Measured, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +41,8 @@ class Comparison:
         What was predicted.
     predictions
         The predictions by name, all of the same cells and features in any order.
-    counts
-        The measured counts in the order of the first prediction.
     truth
-        The same on the prediction's scale.
+        The measured values on the prediction's scale, in the order of the first prediction.
     mean
         Mean of the reference on that scale, of shape (n_features,), in the order of the first
         prediction; ``None`` without a reference.
@@ -50,7 +50,6 @@ class Comparison:
 
     kind: Kind
     predictions: dict[str, Prediction]
-    counts: Measured
     truth: Measured
     mean: NDArray[np.float64] | None
 
@@ -93,19 +92,48 @@ def compare(
     for other in others:
         _check_same(first, other)
     target = next(iter(named.values())).uns.get(UNS_KEY, {}).get("target")
-    counts = _aligned(_read(truth, found, target, layer, "truth"), first)
-    training = None
+    parts = {"truth": _read(truth, found, target, layer, "truth").with_cells(first)}
     if reference is not None:
-        training = _read(reference, found, target, layer, "reference")
-        training = training.with_features(first.var_names)
-    scale = Scale.fitted(found, (counts if training is None else training).matrix)
+        parts["reference"] = _read(reference, found, target, layer, "reference")
+    if found == "atac" or not _holds_whole(parts, named, first):
+        parts = {name: part.with_features(first.var_names) for name, part in parts.items()}
+    scale = Scale.fitted(found, parts.get("reference", parts["truth"]).matrix)
+    scaled = {
+        name: replace(part, matrix=scale.apply(part.matrix)).with_features(first.var_names)
+        for name, part in parts.items()
+    }
+    training = scaled.get("reference")
     return Comparison(
         kind=found,
         predictions=predictions,
-        counts=counts,
-        truth=replace(counts, matrix=scale.apply(counts.matrix)),
-        mean=None if training is None else scale.mean(training.matrix),
+        truth=scaled["truth"],
+        mean=None if training is None else mean_profile(training.matrix),
     )
+
+
+def _holds_whole(
+    parts: Mapping[str, Measured], named: Mapping[str, AnnData], first: Prediction
+) -> bool:
+    """Return whether predictions are of some features and measured counts of all of the model's.
+
+    Expression and log-ratios are relative to all features of a cell: the truth's own of the
+    same genes, relative to these alone, would be other values.
+    """
+    sizes = {adata.uns.get(UNS_KEY, {}).get("n_features", 0) for adata in named.values()} - {0}
+    most, own = max(sizes, default=0), first.var_names.size
+    if most <= own:
+        return False
+    if len(sizes) == 1 and all(part.var_names.size == most for part in parts.values()):
+        return True
+    warnings.warn(
+        f"The predictions hold {own} of {most} features that their values are relative to, and "
+        "measured cells are taken relative to these alone: scores of few are wrong. Give the "
+        "measured cells with the features that the model was trained on, or score all of them, "
+        "as metrics.evaluate_features does one by one.",
+        UserWarning,
+        stacklevel=level_of_user(),
+    )
+    return False
 
 
 def _refuse_responses(named: Mapping[str, AnnData]) -> None:
@@ -125,15 +153,6 @@ def _read(data: Any, kind: Kind, target: str | None, layer: str | None, name: st
     if measured.matrix.shape[0] == 0:
         raise ValueError(f"{name} has no cells.")
     return measured
-
-
-def _aligned(measured: Measured, prediction: Prediction) -> Measured:
-    return Measured(
-        name=measured.name,
-        matrix=measured.aligned_to(prediction),
-        obs=measured.obs.loc[prediction.obs.index],
-        var_names=prediction.var_names,
-    )
 
 
 def _check_same(first: Prediction, other: Prediction) -> None:

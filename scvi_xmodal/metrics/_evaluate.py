@@ -51,7 +51,9 @@ def evaluate_translation(
         features.
     truth
         Raw counts of the predicted modality in the same cells, or a MuData that holds it.
-        Matched by ``obs_names`` and ``var_names``, in any order; further features are ignored.
+        Matched by ``obs_names`` and ``var_names``, in any order; further features are ignored,
+        but where only some of a model's genes or proteins were predicted: those of the truth
+        are then relative to all that the model knows, as the predicted ones are.
     reference
         Raw counts of the training cells. They give the library size that RNA is scaled to and
         the row ``"mean"``. Without them the truth's own median library size is used.
@@ -82,7 +84,7 @@ def evaluate_translation(
     - ATAC, where a peak with counts is open: ``auroc_peak``, ``auroc_cell``, ``auroc_flat``,
       average precision ``ap_peak``, ``ap_cell``, ``ap_flat``, and ``calibration_error`` and
       ``calibration_ratio`` of :func:`calibration`.
-    - protein, in centred log-ratios over the predicted proteins: ``pearson_protein``,
+    - protein, in centred log-ratios over the model's proteins: ``pearson_protein``,
       ``pearson_cell``, ``spearman_protein``, ``spearman_cell``, ``rmse``.
     - with ``labels_key``: ``ari``, ``ami``, ``nmi``, ``homogeneity`` of Leiden clusters.
     - ``n_cells``, ``n_features``, and ``n_features_scored``: features that vary in the truth;

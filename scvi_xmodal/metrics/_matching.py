@@ -67,6 +67,17 @@ class Measured:
         rows = _match_cells(self, prediction)
         return self.with_features(prediction.var_names).matrix[rows]
 
+    def with_cells(self, prediction: Prediction) -> Measured:
+        """Return the prediction's cells in its order, all features.
+
+        Raises
+        ------
+        ValueError
+            If the cells are not the same.
+        """
+        rows, obs = _match_cells(self, prediction), self.obs.loc[prediction.obs.index]
+        return Measured(self.name, self.matrix[rows], obs, self.var_names)
+
     def with_features(self, var_names: pd.Index) -> Measured:
         """Return the values of some features, in their order.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Scale:
     r"""The scale of a kind of modality.
 
-    RNA is :math:`\ln(1 + y_{ij} L / l_i)` with library size l of the scored features and target
+    RNA is :math:`\ln(1 + y_{ij} L / l_i)` with library size l of these features and target
     size L, ATAC is 1 where a peak has counts, protein is the centred log-ratio
     :math:`\ln(1 + y_{ij}) - \frac{1}{J} \sum_k \ln(1 + y_{ik})`.
 

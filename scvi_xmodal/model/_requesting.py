@@ -59,11 +59,12 @@ class RequestingMixin(LatentMixin):
 
     def _record(self, request: Request, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return where an answer is from."""
-        source = request.source
+        source, spec = request.source, self._check_key(request.target, "target")
         record = translation_record(
             source=source if isinstance(source, str) else "+".join(source),
             target=request.target,
-            target_kind=self._check_key(request.target, "target").kind,
+            target_kind=spec.kind,
+            n_features=int(spec.n_features),
             model=type(self).__name__,
             options=options,
         )

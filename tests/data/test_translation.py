@@ -9,7 +9,13 @@ import pandas as pd
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import translation, translation_record
 
-RECORD = {"source": "atac", "target": "rna", "target_kind": "rna", "model": "Some"}
+RECORD = {
+    "source": "atac",
+    "target": "rna",
+    "target_kind": "rna",
+    "n_features": 9,
+    "model": "Some",
+}
 
 
 def _record(**options):

@@ -199,3 +199,23 @@ def test_responses_are_not_scored_against_the_cells_before(rna):
     rna.prediction.uns["scvi_xmodal"] |= {"source": "control", "target": "perturbed"}
     with pytest.raises(ValueError, match="'perturbed' cells that .*metrics.evaluate_perturbation"):
         evaluate(rna)
+
+
+@pytest.mark.parametrize("kind", ["rna", "protein"])
+def test_some_features_score_as_among_all(kind, request):
+    given = request.getfixturevalue(kind)
+    given.prediction.uns["scvi_xmodal"]["n_features"] = given.prediction.n_vars
+    some = given.prediction[::-1, [7, 3]].copy()
+    all_ = evaluate_features(given.prediction, given.truth, reference=given.reference)
+    found = evaluate_features(some, given.truth, reference=given.reference)
+    expected = all_.loc[["feature7", "feature3"]]
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+
+
+def test_some_features_are_warned_of_where_the_others_are_unknown(rna):
+    rna.prediction.uns["scvi_xmodal"]["n_features"] = rna.prediction.n_vars
+    some = rna.prediction[:, :9].copy()
+    with pytest.warns(UserWarning, match="hold 9 of 40 features that their values are relative"):
+        found = evaluate_features(some, rna.truth[:, :20].copy())
+    del some.uns["scvi_xmodal"]["n_features"]
+    pd.testing.assert_frame_equal(found, evaluate_features(some, rna.truth))
