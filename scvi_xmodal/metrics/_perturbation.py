@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from scvi_xmodal.metrics._matching import Measured
 
 _FEWEST_CELLS = 2
 
@@ -90,8 +93,8 @@ def evaluate_perturbation(
     Raises
     ------
     ValueError
-        If genes are fewer than twice ``n_top``, a side has fewer than two cells, or values are
-        no counts.
+        If genes are fewer than twice ``n_top``, a side has fewer than two cells or holds the
+        other's, or values are no counts.
 
     Notes
     -----
@@ -164,7 +167,10 @@ def _read(
                 f"With {name}, {len(genes)} genes are shared by all: at least {2 * n_top} are "
                 f"needed for n_top={n_top}."
             )
-    counts = [side.with_features(genes).matrix for side in (measured, untreated)]
+    both = [side.with_features(genes) for side in (measured, untreated)]
+    for whole, part in permutations(both):
+        _refuse_part(whole, part)
+    counts = [side.matrix for side in both]
     scale = first.scale(counts[0], genes)
     values = {name: one.values(genes) for name, one in translated.items()}
     sides = _Sides(values, *(scale.apply(matrix) for matrix in counts))
@@ -172,6 +178,18 @@ def _read(
         if matrix.shape[0] < _FEWEST_CELLS:
             raise ValueError(f"{name} has {matrix.shape[0]} cells: at least 2 are needed.")
     return sides
+
+
+def _refuse_part(whole: Measured, part: Measured) -> None:
+    """Raise if one side holds all cells of the other: the two conditions were not parted."""
+    rows = whole.obs.index.get_indexer(part.obs.index)
+    # names alone do not tell: those of two files may be the same numbers
+    if (rows >= 0).all() and not (whole.matrix[rows] != part.matrix).nnz:
+        raise ValueError(
+            f"{whole.name} holds all {rows.size} cells of {part.name}, such as "
+            f"{part.obs.index[0]!r}: give the cells of its condition alone, such as "
+            f"{whole.name}[{whole.name}.obs['condition'] == 'stim']."
+        )
 
 
 def _top_genes(perturbed: Any, control: Any, n_top: int) -> NDArray[np.int64]:

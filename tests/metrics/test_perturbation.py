@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import anndata
 import numpy as np
 import pytest
 import scanpy as sc
@@ -140,3 +141,15 @@ def test_users_mistakes_are_named(study):
         evaluate_perturbation(prediction, logged, control, n_top=20)
     with pytest.raises(ValueError, match="With control, 30 genes"):
         evaluate_perturbation(prediction, truth, control[:, :30].copy(), n_top=20)
+
+
+def test_conditions_that_were_not_parted_are_refused(study):
+    prediction, truth, control = study
+    truth.obs_names, control.obs_names = "t" + truth.obs_names, "c" + control.obs_names
+    cells = anndata.concat([truth, control])
+    with pytest.raises(
+        ValueError, match=r"truth holds all \d+ cells of control.*truth\[truth.obs"
+    ):
+        evaluate_perturbation(prediction, cells, control, n_top=20)
+    with pytest.raises(ValueError, match=r"control holds all \d+ cells of truth"):
+        evaluate_perturbation(prediction, truth, cells, n_top=20)
