@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 if TYPE_CHECKING:
@@ -46,8 +47,20 @@ def check_pair(truth: Any, prediction: Any) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        If their shapes differ, or the prediction holds NaN or infinite values.
+        If their shapes differ, two tables name other cells or features, or the prediction holds
+        NaN or infinite values.
     """
+    for axis in ("index", "columns"):
+        one, two = (getattr(values, axis, None) for values in (truth, prediction))
+        if not (isinstance(one, pd.Index) and isinstance(two, pd.Index)):
+            continue
+        numbered = "i" in (one.dtype.kind, two.dtype.kind)
+        if not numbered and not one.equals(two):
+            raise ValueError(
+                f"truth and prediction are tables of other {axis} or in another order, such as "
+                f"{list(one[:2])} and {list(two[:2])}: give "
+                "prediction.loc[truth.index, truth.columns]."
+            )
     truth = as_matrix(truth, name="truth")
     prediction = as_matrix(prediction, name="prediction")
     if truth.shape != prediction.shape:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
 from scvi_xmodal.metrics import _blocks, pearson_per_feature
+from scvi_xmodal.metrics._blocks import check_pair
 
 
 @pytest.mark.parametrize("n_lines", [0, 1, 9, 10, 11])
@@ -54,3 +56,12 @@ def test_lines_are_a_copy_in_any_orientation():
         assert not (isinstance(matrix, np.ndarray) and np.shares_memory(block, matrix))
         full = matrix.toarray() if sparse.issparse(matrix) else matrix
         np.testing.assert_array_equal(block, full[:, :2].T)
+
+
+def test_tables_are_of_the_same_cells_and_features_in_the_same_order():
+    table = pd.DataFrame(np.eye(3), index=list("abc"), columns=list("xyz"))
+    assert all(len(part) == 3 for part in check_pair(table, table.to_numpy()))
+    check_pair(table, pd.DataFrame(np.eye(3)))
+    for axis, other in (("index", table[::-1]), ("columns", table[list("zyx")])):
+        with pytest.raises(ValueError, match=rf"tables of other {axis} .*\.loc\[truth.index"):
+            check_pair(table, other)
