@@ -69,8 +69,8 @@ def translate_ensemble(
     Raises
     ------
     ValueError
-        If there are fewer than two models, they differ in features, or a single model would
-        refuse.
+        If there are fewer than two models, they differ in features or in what they predict of
+        peaks, or a single model would refuse.
 
     Examples
     --------
@@ -141,6 +141,13 @@ def _check_models(models: list[Any], source: str, target: str) -> None:
     numbers = range(len(models))
     sources = [spec_of(models, number, source, "source") for number in numbers]
     targets = [spec_of(models, number, target, "target") for number in numbers]
+    weighted = [spec.settings.likelihood == "tfidf" for spec in targets]
+    if len(set(weighted)) > 1:
+        raise ValueError(
+            f"Model {weighted.index(True)} predicts TF-IDF values of {target!r} and model "
+            f"{weighted.index(False)} probabilities, which have no mean: train all with the same "
+            "atac_target."
+        )
     for key, specs in ((source, sources), (target, targets)):
         for number, spec in enumerate(specs):
             own, first = list(spec.feature_names), list(specs[0].feature_names)

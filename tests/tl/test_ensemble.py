@@ -135,3 +135,9 @@ def test_members_must_hold_peaks_in_one_order(mdata, models):
     other["atac"].var["chrom"] = [f"chr{j % 3}" for j in range(30)]
     with pytest.raises(ValueError, match="Model 1 has the 'atac' features on other chromosomes"):
         translate_ensemble([models[0], _trained(other, 0)], mdata["atac"], **WAY)
+
+
+def test_weights_and_probabilities_of_peaks_have_no_mean(mdata, models):
+    weights = Butterfly(mdata, n_latent=4, n_embedding=8, atac_target="tfidf")
+    with pytest.raises(ValueError, match="Model 1 predicts TF-IDF values of 'atac' and model 0"):
+        translate_ensemble([models[0], weights], mdata["rna"], source="rna", target="atac")
