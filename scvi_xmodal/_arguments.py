@@ -225,12 +225,12 @@ def check_current(mdata: Any, key: str, *, axis: Literal["obs", "var"] = "obs") 
 
 
 def check_order(values: Any, names: Any, argument: str) -> None:
-    """Raise if a Series, which is read by position, names others than stand there.
+    """Raise if a Series or table, read by position, names other cells than stand there.
 
     Parameters
     ----------
     values
-        One value for each cell; what is no Series, or is numbered, names none.
+        What is known of each cell; arrays, and tables with numbered rows, name none.
     names
         The cells' names, in their order.
     argument
@@ -240,9 +240,9 @@ def check_order(values: Any, names: Any, argument: str) -> None:
     if not hasattr(own, "equals") or own.dtype.kind in "iu" or own.equals(names):
         return
     raise ValueError(
-        f"{argument} is a Series of other cells than the data, or in another order: it starts "
-        f"with {list(own[:2])}, the data with {list(names[:2])}. Put it in order, "
-        f"{argument}.loc[data.obs_names], or give {argument}.to_numpy() to go by position."
+        f"{argument} is a {type(values).__name__} of other cells than the data, or in another "
+        f"order: it starts with {list(own[:2])}, the data with {list(names[:2])}. Put it in "
+        f"order, {argument}.loc[data.obs_names], or give {argument}.to_numpy() to go by position."
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._arguments import check_arguments, check_order
 from scvi_xmodal.data import Pairs
 from scvi_xmodal.metrics._clustering import _leiden
 from scvi_xmodal.pairing._cells import modality_keys, paired_rows, training_rows
@@ -146,6 +146,7 @@ def by_cluster(
             train_kwargs=dict(train_kwargs or {}),
         )
     else:
+        check_order(embedding, mdata.obs_names, "embedding")
         points = own_embedding(embedding, mdata.n_obs)[rows]
     clusters = _leiden(np.asarray(points), resolution, _N_NEIGHBORS, seed)
     drawn = repaired(own, clusters.astype(str), n_rounds=n_rounds, redraw=redraw, seed=seed)

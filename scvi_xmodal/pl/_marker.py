@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._arguments import check_arguments, check_order
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._embedding import BASIS_NAMES, embed
@@ -110,6 +110,7 @@ def _places(prediction: AnnData, embedding: Any, basis: str, seed: int) -> NDArr
             return embed(prediction, name="prediction", seed=seed)
         raise ValueError(f"The prediction has no obsm[{basis!r}]; it has {list(prediction.obsm)}.")
     if not hasattr(embedding, "obsm"):
+        check_order(embedding, prediction.obs_names, "embedding")
         xy = np.asarray(embedding)
         if xy.ndim != 2 or xy.shape[0] != prediction.n_obs or xy.shape[1] < 2:
             raise ValueError(f"embedding has shape {xy.shape}; ({prediction.n_obs}, 2) is needed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -117,3 +118,10 @@ class TestBadInput:
     def test_is_named(self, synthetic_mdata, options, message):
         with pytest.raises(ValueError, match=message):
             by_cluster(synthetic_mdata, **{"indices": TRAIN, **options})
+
+
+def test_a_table_of_places_is_of_these_cells_in_their_order(synthetic_mdata):
+    names = synthetic_mdata.obs_names
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(len(names), 3)), index=names)
+    with pytest.raises(ValueError, match="embedding is a DataFrame of .*in another order"):
+        by_cluster(synthetic_mdata, TRAIN, embedding=table[::-1])

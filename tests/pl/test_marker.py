@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from scipy import sparse
@@ -77,3 +78,11 @@ def test_users_mistakes_are_named():
     for options, message in cases:
         with pytest.raises(ValueError, match=message):
             pl.marker(cells, **{"features": "CD14", **options})
+
+
+def test_places_of_a_table_are_of_these_cells_in_their_order():
+    cells = _cells()
+    table = pd.DataFrame(cells.obsm["X_umap"], index=cells.obs_names)
+    assert len(pl.marker(cells, "CD14", embedding=table)) == 1
+    with pytest.raises(ValueError, match="embedding is a DataFrame of .*in another order"):
+        pl.marker(cells, "CD14", embedding=table[::-1])
