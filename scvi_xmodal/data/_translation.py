@@ -60,14 +60,14 @@ def translation_record(
     source: str,
     target: str,
     target_kind: str,
-    n_features: int,
     model: str,
     options: Mapping[str, Any],
+    n_features: int | None = None,
 ) -> dict[str, Any]:
     """Return where a translation comes from: modalities, model, versions and options.
 
-    ``n_features`` are the target's features that the model knows, which values are relative to,
-    however few of them are kept.
+    ``n_features``, of who says so, are the target's features that the model knows, which values
+    are relative to, however few of them are kept.
     """
     packages = ("scvi-tools", "torch", "anndata", "mudata")
     versions = {name: version(name) for name in packages}
@@ -75,7 +75,7 @@ def translation_record(
         "source": source,
         "target": target,
         "target_kind": target_kind,
-        "n_features": n_features,
+        **({} if n_features is None else {"n_features": n_features}),
         "model": model,
         "versions": {"scvi-xmodal": scvi_xmodal.__version__, **versions},
         # h5ad cannot hold None

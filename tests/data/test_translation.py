@@ -9,13 +9,7 @@ import pandas as pd
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import translation, translation_record
 
-RECORD = {
-    "source": "atac",
-    "target": "rna",
-    "target_kind": "rna",
-    "n_features": 9,
-    "model": "Some",
-}
+RECORD = {"source": "atac", "target": "rna", "target_kind": "rna", "model": "Some"}
 
 
 def _record(**options):
@@ -27,6 +21,8 @@ def test_record_holds_where_it_is_from():
     assert {key: record[key] for key in RECORD} == RECORD
     assert set(record["versions"]) == {"scvi-xmodal", "scvi-tools", "torch", "anndata", "mudata"}
     assert record["options"] == {"depth": "median", "transform_batch": "None"}
+    assert "n_features" not in record
+    assert translation_record(**RECORD, options={}, n_features=9)["n_features"] == 9
 
 
 def test_parts_go_where_the_contract_says(tmp_path):
