@@ -224,6 +224,11 @@ def check_current(mdata: Any, key: str, *, axis: Literal["obs", "var"] = "obs") 
         )
 
 
+def same_names(one: Any, other: Any) -> bool:
+    """Return whether two pandas indices are equal, of text of whatever dtype."""
+    return bool(one.equals(other) or one.astype(object).equals(other.astype(object)))
+
+
 def check_order(values: Any, names: Any, argument: str) -> None:
     """Raise if a Series or table, read by position, names other cells than stand there.
 
@@ -237,7 +242,7 @@ def check_order(values: Any, names: Any, argument: str) -> None:
         What the caller's argument is called.
     """
     own: Any = getattr(values, "index", None)
-    if not hasattr(own, "equals") or own.dtype.kind in "iu" or own.equals(names):
+    if not hasattr(own, "equals") or own.dtype.kind in "iu" or same_names(own, names):
         return
     raise ValueError(
         f"{argument} is a {type(values).__name__} of other cells than the data, or in another "

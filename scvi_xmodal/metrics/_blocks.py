@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scvi_xmodal._arguments import same_names
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -55,7 +57,7 @@ def check_pair(truth: Any, prediction: Any) -> tuple[Any, Any]:
         if not (isinstance(one, pd.Index) and isinstance(two, pd.Index)):
             continue
         numbered = "i" in (one.dtype.kind, two.dtype.kind)
-        if not numbered and not one.equals(two):
+        if not numbered and not same_names(one, two):
             raise ValueError(
                 f"truth and prediction are tables of other {axis} or in another order, such as "
                 f"{list(one[:2])} and {list(two[:2])}: give "

@@ -318,6 +318,8 @@ def test_a_mask_is_of_these_cells_in_their_order():
     mask = pd.Series([True, False, False], index=["a", "b", "c"])
     assert checked_rows(mask, 3, mask.index).tolist() == [0]
     assert checked_rows(mask.reset_index(drop=True), 3, mask.index).tolist() == [0]
+    text = mask.set_axis(mask.index.astype("string"))
+    assert checked_rows(text, 3, mask.index).tolist() == [0]
     with pytest.raises(
         ValueError, match=r"indices is a Series of other cells.*'a', 'b'.*'c', 'b'"
     ):

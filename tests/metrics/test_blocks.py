@@ -62,6 +62,7 @@ def test_tables_are_of_the_same_cells_and_features_in_the_same_order():
     table = pd.DataFrame(np.eye(3), index=list("abc"), columns=list("xyz"))
     assert all(len(part) == 3 for part in check_pair(table, table.to_numpy()))
     check_pair(table, pd.DataFrame(np.eye(3)))
+    check_pair(table, table.set_axis(table.index.astype("string")))
     for axis, other in (("index", table[::-1]), ("columns", table[list("zyx")])):
         with pytest.raises(ValueError, match=rf"tables of other {axis} .*\.loc\[truth.index"):
             check_pair(table, other)
