@@ -114,7 +114,8 @@ def cluster_agreement(labels: ArrayLike, clusters: ArrayLike) -> ClusteringAgree
     labels
         Labels of shape (n_cells,); cells without one (NaN, ``None``) are left out.
     clusters
-        Clusters of shape (n_cells,). Two Series are matched by index.
+        Clusters of shape (n_cells,). Two Series are matched by index, unless one of them numbers
+        its cells and the other names them.
 
     Returns
     -------
@@ -139,8 +140,10 @@ def cluster_agreement(labels: ArrayLike, clusters: ArrayLike) -> ClusteringAgree
         normalized_mutual_info_score,
     )
 
-    series = [part for part in (labels, clusters) if isinstance(part, pd.Series)]
-    if len(series) == 2 and not series[0].index.equals(series[1].index):
+    indices = [part.index for part in (labels, clusters) if isinstance(part, pd.Series)]
+    # one that numbers its cells, such as Pairs' clusters, names none of the other's
+    n_numbered = sum(index.dtype.kind in "iu" for index in indices)
+    if len(indices) == 2 and n_numbered != 1 and not indices[0].equals(indices[1]):
         labels, clusters = matched_series(labels, clusters)
     label_codes = pd.factorize(pd.Series(labels))[0]
     cluster_codes = pd.factorize(pd.Series(clusters))[0]

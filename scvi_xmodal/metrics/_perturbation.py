@@ -168,8 +168,6 @@ def _read(
                 f"needed for n_top={n_top}."
             )
     both = [side.with_features(genes) for side in (measured, untreated)]
-    for whole, part in permutations(both):
-        _refuse_part(whole, part)
     counts = [side.matrix for side in both]
     scale = first.scale(counts[0], genes)
     values = {name: one.values(genes) for name, one in translated.items()}
@@ -177,6 +175,8 @@ def _read(
     for name, matrix in {"truth": sides.truth, "control": sides.control, **values}.items():
         if matrix.shape[0] < _FEWEST_CELLS:
             raise ValueError(f"{name} has {matrix.shape[0]} cells: at least 2 are needed.")
+    for whole, part in permutations(both):
+        _refuse_part(whole, part)
     return sides
 
 
