@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from scvi_xmodal._constants import Kind
 
 
+# what brings raw counts of a kind to a translation's scale
+_MENDS = {
+    "rna": "scanpy.pp.normalize_total(data); scanpy.pp.log1p(data)",
+    "atac": "data.X = (data.X > 0).astype('float32')",
+    "protein": "data.X = scvi_xmodal.pp.clr(data.X)",
+}
+
+
 def read_predictions(
     prediction: AnnData | Mapping[str, AnnData], *, name: str = "prediction"
 ) -> dict[str, AnnData]:
@@ -65,13 +73,8 @@ def read_prediction(adata: AnnData, *, name: str) -> Prediction:
 
 def holds_drawn_counts(adata: AnnData) -> bool:
     """Return whether ``posterior_predictive_sample`` drew an AnnData, which holds counts yet."""
-    if not adata.uns.get(UNS_KEY, {}).get("options", {}).get("drawn", False):
-        return False
-    try:
-        check_counts(adata.X, name="X")
-    except ValueError:
-        return False  # normalised since
-    return True
+    drawn = adata.uns.get(UNS_KEY, {}).get("options", {}).get("drawn", False)
+    return bool(drawn) and _are_counts(adata.X)  # they may have been normalised since
 
 
 def refuse_drawn_counts(adata: AnnData, *, name: str) -> None:
@@ -91,14 +94,6 @@ def refuse_drawn_counts(adata: AnnData, *, name: str) -> None:
         )
 
 
-# what brings raw counts of a kind to a translation's scale
-_MENDS = {
-    "rna": "scanpy.pp.normalize_total(data); scanpy.pp.log1p(data)",
-    "atac": "data.X = (data.X > 0).astype('float32')",
-    "protein": "data.X = scvi_xmodal.pp.clr(data.X)",
-}
-
-
 def refuse_counts(matrix: Any, kind: str, *, name: str) -> None:
     """Raise at raw counts where a translation's scale is meant: they differ by the cells' depth.
 
@@ -112,14 +107,19 @@ def refuse_counts(matrix: Any, kind: str, *, name: str) -> None:
     matrix = as_matrix(matrix, name=name)
     if not matrix.size or matrix.max() <= 1:
         return
+    if _are_counts(matrix):
+        raise ValueError(
+            f"{name} holds whole numbers up to {matrix.max():g}, as raw counts do: deeper cells "
+            f"would have more of everything. Of a copy of the data, {_MENDS[kind]}."
+        )
+
+
+def _are_counts(matrix: Any) -> bool:
     try:
-        check_counts(matrix, name=name)
+        check_counts(matrix, name="X")
     except ValueError:
-        return
-    raise ValueError(
-        f"{name} holds whole numbers up to {matrix.max():g}, as raw counts do: deeper cells would "
-        f"have more of everything. Of a copy of the data, {_MENDS[kind]}."
-    )
+        return False
+    return True
 
 
 def find_kind(predictions: Mapping[str, AnnData], kind: str | None) -> Kind:

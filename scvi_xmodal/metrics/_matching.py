@@ -64,8 +64,7 @@ class Measured:
         ValueError
             If the cells are not the same, or a feature is missing.
         """
-        rows = _match_cells(self, prediction)
-        return self.with_features(prediction.var_names).matrix[rows]
+        return self.with_features(prediction.var_names).with_cells(prediction).matrix
 
     def with_cells(self, prediction: Prediction) -> Measured:
         """Return the prediction's cells in its order, all features.
