@@ -117,6 +117,7 @@ class FittedPreset(FittedModel):
         probability = found.profile.copy()
         depth = float(np.median(np.diff(counts.indptr)))
         probability.X = inverse_tfidf(found.profile.X, counts, depth)
+        probability.uns["scvi_xmodal"]["scale"] = "probability"
         return Translation(probability, found.profile)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scvi_xmodal.module import ModalitySpec
+
+SCALES: dict[str, str] = {"rna": "log1p", "atac": "probability", "protein": "clr"}
+"""What a kind's predictions are, where a model does not say otherwise."""
 
 
 def translation(
@@ -43,7 +47,7 @@ def translation(
 
     Returns
     -------
-    AnnData of shape (n_cells, n_features), with the record in ``uns["scvi_xmodal"]``.
+    AnnData of shape (n_cells, n_features), with the ``uns`` of :func:`translation_uns`.
     """
     further = {name: values for name, values in layers.items() if name != "X"}
     return AnnData(
@@ -51,8 +55,18 @@ def translation(
         obs=obs.copy(),
         var=var.copy(),
         layers=further,
-        uns={UNS_KEY: dict(record)},
+        uns=translation_uns(record),
     )
+
+
+def translation_uns(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a translation's ``uns``: its record and, of RNA, what scanpy notes of logarithms.
+
+    ``uns["log1p"]`` makes :func:`scanpy.pp.log1p` warn before it takes logarithms again, and tells
+    :func:`scanpy.tl.rank_genes_groups` the base, here e. Drawn RNA is counts, so it has none.
+    """
+    is_log1p = record.get("scale") == SCALES["rna"]
+    return {UNS_KEY: dict(record), **({"log1p": {"base": math.e}} if is_log1p else {})}
 
 
 def translation_record(
@@ -62,12 +76,14 @@ def translation_record(
     target_kind: str,
     model: str,
     options: Mapping[str, Any],
+    scale: str | None = None,
     n_features: int | None = None,
 ) -> dict[str, Any]:
     """Return where a translation comes from: modalities, model, versions and options.
 
-    ``n_features``, of who says so, are the target's features that the model knows, which values
-    are relative to, however few of them are kept.
+    ``scale`` is that of ``X``: by default its kind's of ``SCALES``, otherwise ``"tfidf"`` or, of
+    draws, ``"counts"``. ``n_features``, of who says so, are the target's features that the model
+    knows, which values are relative to, however few of them are kept.
     """
     packages = ("scvi-tools", "torch", "anndata", "mudata")
     versions = {name: version(name) for name in packages}
@@ -75,6 +91,7 @@ def translation_record(
         "source": source,
         "target": target,
         "target_kind": target_kind,
+        "scale": scale or SCALES[target_kind],
         **({} if n_features is None else {"n_features": n_features}),
         "model": model,
         "versions": {"scvi-xmodal": scvi_xmodal.__version__, **versions},

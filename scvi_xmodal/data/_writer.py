@@ -13,7 +13,7 @@ from anndata import AnnData
 from anndata.io import write_elem
 
 from scvi_xmodal._aside import check_room, written_aside
-from scvi_xmodal._constants import UNS_KEY
+from scvi_xmodal.data._translation import translation_uns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +108,7 @@ class TranslationWriter:
     def finish(self, *, obs: pd.DataFrame, var: pd.DataFrame, record: Mapping[str, Any]) -> None:
         """Write the annotation; the file is complete after this."""
         self._annotate(obs=obs, var=var)
-        further: dict[str, Any] = {"uns": {UNS_KEY: dict(record)}}
+        further: dict[str, Any] = {"uns": translation_uns(record)}
         further |= {name: {} for name in ("obsm", "varm", "obsp", "varp")}
         for name, value in further.items():
             write_elem(self._group, name, value)

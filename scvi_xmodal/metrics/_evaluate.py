@@ -134,7 +134,9 @@ def _score_rows(comparison: Comparison) -> dict[str, dict[str, float]]:
     rows = {}
     for name, prediction in comparison.predictions.items():
         truth = comparison.truth.aligned_to(prediction)
-        rows[name] = score(comparison.kind, truth, prediction.matrix, name=name)
+        rows[name] = score(
+            comparison.kind, truth, prediction.matrix, name=name, scale=prediction.scale
+        )
     mean = comparison.mean_prediction
     if mean is not None and "mean" not in rows:
         rows["mean"] = score(comparison.kind, comparison.truth.matrix, mean, name="mean")

@@ -68,7 +68,8 @@ def read_prediction(adata: AnnData, *, name: str) -> Prediction:
     matrix = as_matrix(adata.X, name=f"X of {label}")
     check_finite(matrix, name=f"X of {label}")
     refuse_drawn_counts(adata, name=f"X of {label}")
-    return Prediction(name, matrix, adata.obs, adata.var_names)
+    scale = adata.uns.get(UNS_KEY, {}).get("scale")
+    return Prediction(name, matrix, adata.obs, adata.var_names, scale)
 
 
 def holds_drawn_counts(adata: AnnData) -> bool:

@@ -27,12 +27,15 @@ class Prediction:
         Annotation of the cells; its index names them.
     var_names
         Names of the features.
+    scale
+        What the values are, where the translation recorded it.
     """
 
     name: str
     matrix: Any
     obs: pd.DataFrame
     var_names: pd.Index
+    scale: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Row = dict[str, float]
 
 
-def score(kind: Kind, truth: Any, prediction: Any, *, name: str) -> Row:
+def score(kind: Kind, truth: Any, prediction: Any, *, name: str, scale: str | None = None) -> Row:
     """Return the scores of one prediction by column.
 
     Parameters
@@ -36,10 +36,12 @@ def score(kind: Kind, truth: Any, prediction: Any, *, name: str) -> Row:
         Predicted values of the same shape.
     name
         How a warning calls the prediction.
+    scale
+        What the prediction's values are, where it is known; TF-IDF values are no probabilities.
     """
     scores = _SCORES[kind](truth, prediction)
     if kind == "atac":
-        scores |= _calibration(truth, prediction, name)
+        scores |= _calibration(truth, prediction, name, scale)
     return scores
 
 
@@ -119,10 +121,12 @@ def _protein(truth: Any, prediction: Any) -> Row:
     }
 
 
-def _calibration(truth: Any, prediction: Any, name: str) -> Row:
-    if not is_probability(prediction):
+def _calibration(truth: Any, prediction: Any, name: str, scale: str | None) -> Row:
+    weighted = scale == "tfidf"
+    if weighted or not is_probability(prediction):
+        reason = "holds TF-IDF values" if weighted else "leaves [0, 1]"
         warnings.warn(
-            f"Prediction {name!r} leaves [0, 1], so it is no probability: its calibration is NaN.",
+            f"Prediction {name!r} {reason}, so it is no probability: its calibration is NaN.",
             stacklevel=5,
         )
         return {"calibration_error": float("nan"), "calibration_ratio": float("nan")}

@@ -60,10 +60,13 @@ class RequestingMixin(LatentMixin):
     def _record(self, request: Request, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return where an answer is from."""
         source, spec = request.source, self._check_key(request.target, "target")
+        weighted = spec.settings.likelihood == "tfidf"
+        scale = "counts" if options.get("drawn") else "tfidf" if weighted else None
         record = translation_record(
             source=source if isinstance(source, str) else "+".join(source),
             target=request.target,
             target_kind=spec.kind,
+            scale=scale,
             n_features=int(spec.n_features),
             model=type(self).__name__,
             options=options,

@@ -120,7 +120,8 @@ class TranslatingMixin(DrawingMixin):
         at the training median depth (RNA), accessibility probability (ATAC) or CLR expression
         (protein); ``layers["mean"]`` are expected counts (RNA); ``var["validation_pearson"]`` or
         ``var["validation_auroc"]`` says how well each feature was translated
-        (:meth:`trust_scores`); ``uns["scvi_xmodal"]`` says where it is from.
+        (:meth:`trust_scores`); ``uns["scvi_xmodal"]`` says where it is from and on
+        which ``scale`` ``X`` is.
 
         Raises
         ------

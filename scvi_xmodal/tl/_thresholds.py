@@ -9,6 +9,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from scvi_xmodal._arguments import DATA, check_arguments
+from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.metrics._blocks import slices
 from scvi_xmodal.metrics._calibration import is_probability
@@ -50,13 +51,15 @@ def binarize(
 
     Returns
     -------
-    AnnData with 0 and 1 in CSR float32 and the prediction's ``obs``, ``var`` and ``uns``. Which
-    cells are in company matters, through the means of the peaks.
+    AnnData with 0 and 1 in CSR float32 and the prediction's ``obs``, ``var`` and ``uns``, whose
+    ``scale`` is then ``"counts"``. Which cells are in company matters, through the means of the
+    peaks.
 
     Raises
     ------
     ValueError
-        If values are missing or no probabilities, or ``measured`` is of other cells or peaks.
+        If values are missing or no probabilities, ``measured`` is of other cells or peaks, or it
+        is given beside TF-IDF values, which its open fractions cannot be compared with.
 
     Examples
     --------
@@ -76,6 +79,11 @@ def binarize(
         )
     means = read.matrix
     if measured is not None:
+        if read.scale == "tfidf":
+            raise ValueError(
+                "prediction.X holds TF-IDF values, which lie on another scale than the open "
+                "fractions of measured: leave measured out."
+            )
         counts = read_counts(measured, kind="atac", target=None, layer=layer, name="measured")
         means = counts.aligned_to(read) > 0
     by_cell, by_peak = (
@@ -85,7 +93,10 @@ def binarize(
     def is_open(values: NDArray[np.floating], rows: slice) -> NDArray[np.bool_]:
         return (values > by_cell[rows, None]) & (values > by_peak)
 
-    return _wrap(prediction, _kept(read.matrix, is_open, ones=True), {})
+    called = _wrap(prediction, _kept(read.matrix, is_open, ones=True), {})
+    if UNS_KEY in called.uns:
+        called.uns[UNS_KEY] = {**called.uns[UNS_KEY], "scale": "counts"}
+    return called
 
 
 def sparsify(prediction: AnnData, *, threshold: float = 1e-4) -> AnnData:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from unittest import mock
+
 import anndata
 import numpy as np
 import pandas as pd
+import pytest
+import scanpy as sc
 
 from scvi_xmodal._layers import layer_names
-from scvi_xmodal.data import translation, translation_record
+from scvi_xmodal.data import TranslationWriter, translation, translation_record
 
 RECORD = {"source": "atac", "target": "rna", "target_kind": "rna", "model": "Some"}
 
@@ -23,6 +28,48 @@ def test_record_holds_where_it_is_from():
     assert record["options"] == {"depth": "median", "transform_batch": "None"}
     assert "n_features" not in record
     assert translation_record(**RECORD, options={}, n_features=9)["n_features"] == 9
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "scale"),
+    [
+        ("rna", None, "log1p"),
+        ("rna", "counts", "counts"),
+        ("atac", None, "probability"),
+        ("atac", "tfidf", "tfidf"),
+        ("protein", None, "clr"),
+    ],
+)
+def test_record_says_the_scale_and_scanpy_hears_of_logarithms(tmp_path, kind, given, scale):
+    record = translation_record(**RECORD | {"target_kind": kind}, options={}, scale=given)
+    assert record["scale"] == scale
+    frames = {"obs": pd.DataFrame(index=["a", "b"]), "var": pd.DataFrame(index=["x"])}
+    translated = translation({"X": np.array([[0.5], [1.5]])}, record=record, **frames)
+    translated.write_h5ad(tmp_path / "memory.h5ad")
+    with TranslationWriter(tmp_path / "blocks.h5ad", (2, 1)) as writer:
+        writer.append({"X": np.asarray(translated.X)})
+        writer.finish(record=record, **frames)
+    read = [anndata.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("memory", "blocks")]
+    for adata in (translated, *read):
+        said = []
+        with (
+            warnings.catch_warnings(record=True),
+            mock.patch("scanpy.logging.warning", said.append),
+        ):
+            sc.pp.log1p(adata)
+        assert bool(said) is (scale == "log1p")
+
+
+def test_scanpy_takes_the_base_of_logarithms_from_it():
+    X = np.log1p(np.random.default_rng(0).poisson(2.0, (40, 5)))
+    cells = pd.DataFrame({"group": pd.Categorical(["a", "b"] * 20)}, index=map(str, range(40)))
+    var = pd.DataFrame(index=list("vwxyz"))
+    translated = translation({"X": X}, obs=cells, var=var, record=_record())
+    plain = anndata.AnnData(X, obs=cells, var=var)
+    for adata in (translated, plain):
+        sc.tl.rank_genes_groups(adata, "group")
+    found, expected = (sc.get.rank_genes_groups_df(a, "a") for a in (translated, plain))
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_parts_go_where_the_contract_says(tmp_path):

@@ -254,6 +254,14 @@ def test_values_outside_probabilities_have_no_calibration(atac):
     assert table.loc["prediction", "auroc_peak"] > 0.6
 
 
+def test_tfidf_values_have_no_calibration(atac):
+    atac.prediction.uns["scvi_xmodal"] = {"target_kind": "atac", "scale": "tfidf"}
+    with pytest.warns(UserWarning, match="'prediction' holds TF-IDF values"):
+        table = run(atac)
+    assert table.loc["prediction", ["calibration_error", "calibration_ratio"]].isna().all()
+    assert table.loc["prediction", "auroc_peak"] > 0.6
+
+
 def test_nothing_given_is_changed(experiment):
     kept = {
         name: getattr(experiment, name).copy() for name in ("truth", "reference", "prediction")

@@ -71,6 +71,8 @@ def test_a_seed_gives_the_same_cells_and_another_gives_others(trained):
     own = {"source": "atac", "target": "rna"}
     first, again = (trained.model.posterior_predictive_sample(**own) for _ in range(2))
     other = trained.model.posterior_predictive_sample(**own, seed=1)
+    assert first.uns["scvi_xmodal"]["scale"] == "counts"
+    assert "log1p" not in first.uns
     assert (first.X != again.X).nnz == 0
     assert (first.X != other.X).nnz > 0
 
@@ -147,6 +149,11 @@ def test_what_has_no_distribution_is_refused(with_protein, simulate, quick):
     Butterfly.setup_mudata(mdata)
     model = Butterfly(mdata, preset="scbutterfly")
     model.train(**quick)
+    scales = {
+        key: model.translate(mdata[own], source=own, target=key).uns["scvi_xmodal"]["scale"]
+        for own, key in (("atac", "rna"), ("rna", "atac"))
+    }
+    assert scales == {"rna": "log1p", "atac": "tfidf"}
     with pytest.raises(ValueError, match="gene_likelihood='nb'"):
         model.posterior_predictive_sample(source="atac", target="rna")
     with pytest.raises(ValueError, match="atac_target='binary'"):

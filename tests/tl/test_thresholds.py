@@ -70,3 +70,13 @@ def test_users_mistakes_are_named(atac, counts):
     missing.X[0, 0] = np.nan
     with pytest.raises(ValueError, match="holds nan"):
         binarize(missing)
+
+
+def test_what_is_called_open_says_so_and_weights_have_no_fractions(atac, counts):
+    assert atac.uns["scvi_xmodal"].get("scale") != "counts"
+    assert binarize(atac).uns["scvi_xmodal"]["scale"] == "counts"
+    assert atac.uns["scvi_xmodal"].get("scale") != "counts"
+    atac.uns["scvi_xmodal"]["scale"] = "tfidf"
+    assert binarize(atac).X.nnz
+    with pytest.raises(ValueError, match="TF-IDF values.*leave measured out"):
+        binarize(atac, measured=counts)
