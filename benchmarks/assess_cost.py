@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
     text = (
         f"{row['n_cells']:,} cells, {row['n_genes']:,} genes, {row['n_peaks']:,} peaks: one "
         f"integrative epoch takes {row['epoch_cpu_seconds']:.1f} CPU seconds, judging it at "
-        f"the end {row['assess_cpu_seconds']:.1f}, as much as {row['assess_epochs']:.1f} epochs, of "
-        f"which there are {row['fewest_epochs']} to {row['most_epochs']} by default; it raises "
+        f"the end {row['assess_cpu_seconds']:.1f}, as much as {row['assess_epochs']:.1f} epochs, "
+        f"of which there are {row['fewest_epochs']} to {row['most_epochs']} by default; it raises "
         f"memory by {row['assess_peak_mb']:.0f} MB while it runs, and the saved model by "
         f"{row['kept_mb']:.1f} MB.\n\n"
         f"`{row['command']}`; {row['date']}, commit {row['commit']}, {row['machine']}.\n"

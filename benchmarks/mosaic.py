@@ -28,11 +28,13 @@ import pandas as pd
 from benchmarks._machine import describe
 from benchmarks._mosaic_parts import bmmc, simulated, wnn
 from benchmarks._mosaic_report import draw, markdown
+from scvi_xmodal.model._presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 RESULTS = Path(__file__).with_name("results")
+LONGEST = PRESETS["default"].max_epochs
 PARTS: dict[str, Callable[..., list[dict]]] = {"simulated": simulated, "wnn": wnn, "bmmc": bmmc}
 
 
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.mosaic", description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--max-epochs", type=int, default=200, help="of the integrative phase")
+    parser.add_argument("--max-epochs", type=int, default=LONGEST, help="of the integrative phase")
     parser.add_argument("--report", action="store_true", help="only write the report anew")
     folder = os.environ.get("SCVI_XMODAL_DATA")
     parser.add_argument("--data-dir", type=Path, default=Path(folder) if folder else None)

@@ -26,11 +26,13 @@ import scvi_xmodal as xm
 from benchmarks._machine import describe
 from scvi_xmodal.data import Split
 from scvi_xmodal.datasets._mudata import own_columns_only
+from scvi_xmodal.model._presets import PRESETS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESULTS = Path(__file__).with_name("results")
+LONGEST = PRESETS["default"].max_epochs
 FILE = "cortex_snareseq_3batches.h5mu"
 SCORES = {
     ("atac", "rna"): ["pearson_gene", "pearson_cell", "ami"],
@@ -212,7 +214,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.unpaired", description=__doc__)
-    parser.add_argument("--max-epochs", type=int, default=200, help="of the integrative phase")
+    parser.add_argument("--max-epochs", type=int, default=LONGEST, help="of the integrative phase")
     parser.add_argument("--min-peak-fraction", type=float, default=0.005)
     folder = os.environ.get("SCVI_XMODAL_DATA")
     parser.add_argument("--data-dir", type=Path, default=Path(folder) if folder else None)
