@@ -49,7 +49,7 @@ def missing_lines(rows: pd.DataFrame) -> Iterator[str]:
         return
     yield (
         "Folds that no time was spent on; a model is compared on those that it has. Butterfly-C "
-        "ran with quick clusters instead ([data_sizes.md](data_sizes.md))."
+        "ran with quick clusters too ([data_sizes.md](data_sizes.md))."
     )
     yield ""
     for model in dict.fromkeys(row[0] for row in found):

@@ -16,6 +16,7 @@ from benchmarks._accuracy_models import MEASURED, MODELS
 from benchmarks._accuracy_parts import parts_lines
 from benchmarks._accuracy_perturbed import perturbed_lines
 from benchmarks._accuracy_places import NAMES, SPLIT_NAMES, where
+from benchmarks._accuracy_repaired import repaired_lines
 from benchmarks._accuracy_summary import (
     METRICS,
     OURS,
@@ -73,6 +74,8 @@ def markdown(
         lines += ["## Scores", "", READING, "", *_scores(rows)]
         lines += ["## Butterfly against each", "", *test_lines(rows)]
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]
+        repaired = list(repaired_lines(rows))
+        lines += ["## Pairs drawn again", "", *repaired] if repaired else []
         lines += ["## Cost of a fit", "", *_costs(rows)]
         lines += [] if suffix else ["## What was not run", "", *missing_lines(rows)]
     lines += [] if suffix else perturbed

@@ -16,6 +16,7 @@ from benchmarks._accuracy_data import DATA, Task
 from benchmarks._accuracy_leading import leading, leading_lines
 from benchmarks._accuracy_missing import missing, missing_lines
 from benchmarks._accuracy_parts import parts, parts_lines
+from benchmarks._accuracy_repaired import repaired_lines
 from benchmarks._accuracy_tests import test_lines as lines_of_tests
 from scvi_xmodal.data import Split
 
@@ -60,6 +61,15 @@ def test_what_was_not_run_is_said(rows):
     assert "cortex_2k by cell type, by batch; cortex_3batches; bmmc_multiome" in wheel
     babel = next(line for line in lines.split("\n") if line.startswith("- Babel"))
     assert "citeseq" not in babel
+
+
+def test_pairs_drawn_again_are_compared_on_shared_folds(rows):
+    table = rows(butterfly=[0.5, 0.7, 0.9], butterfly_t=[0.6, 0.9])
+    text = list(repaired_lines(table.assign(ami=0.3)))
+    assert text[-2].startswith("| cortex_2k, by cell: ATAC -> RNA | 2 | +0.150 +- 0.071 | +0.000")
+    assert "Butterfly-C: folds" not in "\n".join(text)
+    assert list(repaired_lines(rows(butterfly=[0.5], ridge=[0.4]))) == []
+    assert list(repaired_lines(rows(butterfly_t=[0.5]))) == []
 
 
 def test_parts_are_paired_by_fold_and_seed(rows):
