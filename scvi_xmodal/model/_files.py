@@ -112,13 +112,22 @@ def check_saved_data(dir_path: str | Path, prefix: str | None, cells: Iterable[s
 
     Saving again over a folder keeps the data that were there, as in scvi-tools.
     """
-    saved, found = read_manifest(dir_path, prefix=prefix).get("cells"), names_digest(cells)
+    saved, found = _saved_cells(dir_path, prefix), names_digest(cells)
     if saved is not None and saved != found:
         raise ValueError(
             f"The data in {str(dir_path)!r} are not this model's: it was trained on {saved['n']} "
             f"cells, there are {found['n']}, others or in another order, saved with the model "
             "that was there before. Pass the training data as adata=, or adata=False."
         )
+
+
+def holds_saved_cells(dir_path: str | Path, prefix: str | None, cells: Iterable[str]) -> bool:
+    """Return whether data are those that a model was saved with, as far as its files say."""
+    return _saved_cells(dir_path, prefix) in (None, names_digest(cells))
+
+
+def _saved_cells(dir_path: str | Path, prefix: str | None) -> dict[str, Any] | None:
+    return read_manifest(dir_path, prefix=prefix).get("cells")
 
 
 def file_digest(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from scvi import settings
+from scvi import REGISTRY_KEYS, settings
 
 from scvi_xmodal._plain import load_plain
 from scvi_xmodal.train import history_from_plain, plain_history
@@ -146,6 +146,7 @@ def made_again(cls: type, adata: Any, attributes: Mapping[str, Any]) -> Any:
     rest = dict(attributes)
     registry, arguments = rest.pop("registry_"), rest.pop("init_params_")
     if adata is not None:
+        _check_categories(adata, registry)
         setup = getattr(cls, registry.get("setup_method_name", "setup_mudata"))
         setup(adata, source_registry=registry, **registry["setup_args"])
     further = {k: v for group in arguments["kwargs"].values() for k, v in group.items()}
@@ -153,3 +154,24 @@ def made_again(cls: type, adata: Any, attributes: Mapping[str, Any]) -> Any:
     for name, value in rest.items():
         setattr(model, name, value)
     return model
+
+
+def _check_categories(adata: Any, registry: Mapping[str, Any]) -> None:
+    """Raise if data to load with have batches or labels that the model does not know."""
+    for name, argument in (
+        (REGISTRY_KEYS.BATCH_KEY, "batch_key"),
+        (REGISTRY_KEYS.LABELS_KEY, "labels_key"),
+    ):
+        key, field = registry["setup_args"].get(argument), registry["field_registries"].get(name)
+        if key is None or not field or field["state_registry"].get("original_key") != key:
+            continue  # none are registered
+        place = getattr(adata, "mod", {}).get(field["data_registry"].get("mod_key"), adata)
+        known = list(field["state_registry"]["categorical_mapping"])
+        found = place.obs[key].dropna().unique() if key in place.obs else ()  # setup says so
+        unknown = [value for value in found if value not in known]
+        if unknown:
+            raise ValueError(
+                f"The data hold {unknown[:3]} in obs[{key!r}], which the model was not trained "
+                f"with: {argument} was one of {known[:10]}. Leave those cells out, or load with "
+                "adata=False and give the cells to translate()."
+            )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._callers import level_of_user
 from scvi_xmodal.model._devices import checked_device
 from scvi_xmodal.model._files import (
     MODEL_FILE,
     check_manifest,
     check_saved_data,
+    holds_saved_cells,
     write_manifest,
     written_aside,
 )
@@ -103,11 +106,17 @@ class SavingMixin:
             Directory that :meth:`save` wrote.
         adata
             Training data, features in any order; ``None`` for those saved with the model;
-            ``False`` for none, which is all that translating needs.
+            ``False`` for none, which is all that translating needs. With other cells, or in
+            another order, ``train_indices`` and the like say nothing and are dropped.
         prefix
             Prefix of the file names.
         accelerator, device
             Where to put the model, as in scvi-tools: ``"cpu"``, ``"gpu"``, ``"auto"``.
+
+        Warns
+        -----
+        UserWarning
+            If the data are not the cells of training, in their order.
 
         Raises
         ------
@@ -135,6 +144,7 @@ class SavingMixin:
         model.module.eval()
         if data is not None:
             model._validate_anndata(data)
+            _drop_rows_of_others(model, dir_path, prefix)
         return model
 
     @staticmethod
@@ -147,6 +157,20 @@ class SavingMixin:
     def convert_legacy_save(cls, *args: Any, **kwargs: Any) -> None:
         """Refuse: no model of this package was saved by scvi-tools below 0.15."""
         raise ValueError(f"There are no legacy files of {cls.__name__} to convert.")
+
+
+def _drop_rows_of_others(model: Any, dir_path: str | Path, prefix: str | None) -> None:
+    """Drop the rows that trained and validated, with a warning, if the data hold others there."""
+    if model.train_indices is None or holds_saved_cells(dir_path, prefix, model.adata.obs_names):
+        return
+    model.train_indices = model.validation_indices = model.test_indices = None
+    warnings.warn(
+        "The data are not the cells that the model was trained on, or in another order: its "
+        "train_indices, validation_indices and test_indices are rows of those, and are dropped. "
+        "Trained further, it may validate on cells that it has learned from.",
+        UserWarning,
+        stacklevel=level_of_user(),
+    )
 
 
 def _check_data(adata: Any, setup_method: str) -> None:

@@ -216,6 +216,23 @@ class TestLoad:
         )
         assert loaded.get_var_names()["rna"].tolist() == mdata["rna"].var_names.tolist()
 
+    def test_rows_of_other_data_are_dropped(self, trained, saved, quick):
+        shuffled = trained.original[np.arange(60)[::-1]].copy()
+        with pytest.warns(UserWarning, match="train_indices.*are rows of those, and are dropped"):
+            loaded = Butterfly.load(saved, adata=shuffled)
+        assert loaded.train_indices is loaded.validation_indices is loaded.test_indices is None
+        loaded.train(**quick, split=trained.split)
+        np.testing.assert_array_equal(loaded.train_indices, trained.split.train)
+
+    @pytest.mark.parametrize(("argument", "key"), [("batch_key", "lane"), ("labels_key", "type")])
+    def test_data_of_unknown_categories(self, mdata, tmp_path, argument, key):
+        mdata.obs[key] = np.where(np.arange(60) < 30, "a", "b")
+        Butterfly.setup_mudata(mdata, **{argument: key})
+        Butterfly(mdata).save(tmp_path / "model")
+        mdata.obs[key] = np.where(np.arange(60) < 30, "a", "c")
+        with pytest.raises(ValueError, match=rf"\['c'\] in obs\['{key}'\].*\['a', 'b'\].*=False"):
+            Butterfly.load(tmp_path / "model", adata=mdata)
+
     def test_data_of_one_modality(self, trained, saved):
         with pytest.raises(ValueError, match=r"training MuData or False, got AnnData.*translate"):
             Butterfly.load(saved, adata=trained.original["rna"])
