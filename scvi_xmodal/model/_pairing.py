@@ -9,6 +9,7 @@ from scvi import settings
 
 from scvi_xmodal.data import Pairs, Split, rows_of_modality
 from scvi_xmodal.model._cells import TrainingCells
+from scvi_xmodal.model._setup_checks import check_paired
 from scvi_xmodal.pairing._cells import labels_of
 from scvi_xmodal.pairing._unpaired import drawn_within_labels
 
@@ -62,9 +63,11 @@ class PairingMixin:
 
     def _own_rows(self, key: str) -> NDArray[np.int64]:
         """Return the modality's own row of each registered cell, or -1."""
-        if self._is_paired():
-            return np.arange(self.adata.n_obs)
-        return rows_of_modality(self.adata, self._location(key)[0])
+        own = rows_of_modality(self.adata, self._location(key)[0])
+        if self._is_paired() and not np.array_equal(own, np.arange(own.size)):
+            # people filter and sort a modality after they have registered their data
+            check_paired(self.adata, [self._location(other)[0] for other in self.specs])
+        return own
 
     def _training_pairs(self, pairs: Pairs | None, cells: TrainingCells) -> Pairs | None:
         """Return checked pairs; of cells that are not paired, by default drawn within labels."""

@@ -547,6 +547,25 @@ class TestPairs:
         for name, tensor in weights[0].items():
             assert torch.equal(tensor, weights[1][name]), name
 
+    @pytest.mark.parametrize(
+        ("rows", "updated", "message"),
+        [
+            (slice(None, None, -1), False, "disagree about cells"),
+            (slice(None, None, -1), True, "'atac' stand in another order than the MuData's"),
+            (slice(0, 50), False, "disagree about cells"),
+            (slice(0, 50), True, "cells are not paired.*'atac' has 50"),
+        ],
+    )
+    def test_a_modality_that_changed_since_setup(
+        self, model, mdata, quick, rows, updated, message
+    ):
+        """Cells of a row would be paired that are not the same."""
+        mdata.mod["atac"] = mdata["atac"][rows].copy()
+        if updated:
+            mdata.update()
+        with pytest.raises(ValueError, match=message):
+            model.train(**quick)
+
     def test_rows_are_read_as_the_table_says(self, model, mdata, rng):
         rows = {"rna": rng.permutation(40), "atac": rng.integers(0, 40, 40)}
         wanted = {
