@@ -241,9 +241,11 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         if key is None and transform_batch is None:
             return None
         if key is None and self.registry_["setup_args"].get("batch_key") is None:
+            setup = self.registry_.get("setup_method_name", "setup_mudata")
+            mend = f"pass batch_key= to {setup}" if self._knows_batches else "leave it out"
             raise ValueError(
                 f"transform_batch={transform_batch!r} was given, but the model knows no "
-                "batches: pass batch_key= to setup_mudata."
+                f"batches: {mend}."
             )
         if transform_batch is not None:
             values = np.full(len(obs), transform_batch, dtype=object)

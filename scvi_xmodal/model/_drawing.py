@@ -78,7 +78,8 @@ class DrawingMixin(RequestingMixin):
         batch_size
             Cells at a time; by default as many as make some millions of values.
         seed
-            Seed of the draws; others, or another ``batch_size``, give other cells.
+            Seed of the draws; others, other cells or features, or another ``batch_size``, give
+            other counts.
 
         Returns
         -------

@@ -233,6 +233,10 @@ class TestBadInput:
         with pytest.raises(ValueError, match="knows no batches.*without batch_key"):
             Babel(mdata)
 
+    def test_a_batch_to_translate_into(self, babel):
+        with pytest.raises(ValueError, match="knows no batches: leave it out"):
+            babel[0].translate(source="rna", target="atac", transform_batch="a")
+
     @pytest.mark.parametrize("options", [{"n_latent": 0}, {"atac_weight": float("nan")}])
     def test_sizes(self, registered, options):
         with pytest.raises(ValueError, match="n_latent must be at least|atac_weight must be"):

@@ -55,6 +55,11 @@ def test_two_modalities_read_one_matrix(cells):
     assert readers["control"].matrix is cells.X
 
 
+def test_a_batch_where_none_are_registered(trained):
+    with pytest.raises(ValueError, match="no batches: pass batch_key= to setup_anndata"):
+        trained.translate(source="control", target="perturbed", transform_batch="101")
+
+
 def test_published_networks_of_the_two_conditions_differ(cells):
     """256 then 128 for control cells, 128 then 128 for perturbed ones, half the inputs masked."""
     Butterfly.setup_anndata(cells, "condition", **SETUP)
