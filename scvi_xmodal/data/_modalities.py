@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scvi_xmodal._constants import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from scvi_xmodal._constants import Kind
 
@@ -54,7 +57,7 @@ def find_modalities(modalities: Mapping[str, AnnData]) -> dict[Kind, str]:
     Raises
     ------
     ValueError
-        If two modalities look like the same kind.
+        If two modalities look like the same kind, or one holds features of another.
 
     Examples
     --------
@@ -74,6 +77,7 @@ def find_modalities(modalities: Mapping[str, AnnData]) -> dict[Kind, str]:
                 f"Modalities {found[kind]!r} and {key!r} both look like {kind}. Name the one to "
                 f"use: modalities={{'{kind}_layer': {key!r}}}."
             )
+        check_kind(adata, kind, f"modality {key!r}")
         found[kind] = key
     return {kind: found[kind] for kind in KINDS if kind in found}
 
@@ -92,12 +96,34 @@ def kind_of_feature(feature_type: Any) -> Kind | None:
     return _FEATURE_TYPES.get(str(feature_type).lower())
 
 
+def may_be_of_kind(adata: AnnData, kind: str) -> NDArray[np.bool_]:
+    """Mark the features that ``feature_types`` does not say to be of another kind.
+
+    One table of a 10x file holds genes, peaks and antibodies, of which several may be called
+    alike: a gene and its protein.
+    """
+    if "feature_types" not in adata.var:
+        return np.ones(adata.n_vars, dtype=bool)
+    types = adata.var["feature_types"].astype(str)
+    fits = {name: kind_of_feature(name) in (None, kind) for name in types.unique()}
+    return types.map(fits).to_numpy(dtype=bool)
+
+
 def check_kind(adata: AnnData, kind: str, argument: str) -> None:
-    """Raise if the features say that they are something else than what they were given for."""
-    own = kind_of("", adata)
-    if own not in (None, kind):
+    """Raise if features say that they are something else than what they were given for."""
+    fitting = may_be_of_kind(adata, kind)
+    if fitting.all():
+        return
+    strange = adata.var_names[~fitting]
+    if own := kind_of("", adata):
         raise ValueError(
             f"{argument} takes {kind}, but var['feature_types'] says that this is {own}, such as "
-            f"{list(adata.var_names[:2])}. Give each modality its own place, or correct "
+            f"{list(strange[:2])}. Give each modality its own place, or correct "
             "var['feature_types']."
         )
+    types = list(adata.var["feature_types"][~fitting].unique())
+    raise ValueError(
+        f"{argument} takes {kind}, but {strange.size} of {adata.n_vars} features are {types} by "
+        f"var['feature_types'], such as {list(strange[:2])}. Take them apart, "
+        "xm.pp.to_mudata(adata), or correct var['feature_types']."
+    )

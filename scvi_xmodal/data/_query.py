@@ -13,7 +13,12 @@ from scvi_xmodal._layers import chosen_layer, layer_names
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts, layer_name
 from scvi_xmodal.data._matching import check_unique, match_features
-from scvi_xmodal.data._modalities import check_kind, find_modalities, kind_of
+from scvi_xmodal.data._modalities import (
+    check_kind,
+    find_modalities,
+    kind_of,
+    may_be_of_kind,
+)
 from scvi_xmodal.data._query_cells import cells_annotation, own_rows
 from scvi_xmodal.data._reader import RowReader
 from scvi_xmodal.data._repool import PeakPool, pool_peaks
@@ -125,7 +130,7 @@ def read_query(
         raise ValueError("The query has no cells.")
     if layer is not None and layer not in adata.layers:
         refuse_layer(adata, layer, setup_layer, place=place)
-    check_unique(adata.var_names, name="The query's features")
+    check_unique(adata.var_names[may_be_of_kind(adata, spec.kind)], name="The query's features")
     _refuse_wrong_modality(adata, spec, other_specs)
     matching = _match(adata, spec, modality) if repool is None else _pool(adata, spec, repool)
     matrix = adata.X if layer is None else adata.layers[layer]
@@ -169,8 +174,11 @@ def _are_counts(matrix: Any) -> bool:
 
 def _match(adata: AnnData, spec: ModalitySpec, modality: str | None) -> dict[str, Any]:
     """Return the network's feature for each column, as a reader takes it."""
-    position = match_features(
-        adata.var_names,
+    # the gene of a name must not stand in for the antibody of that name
+    own = may_be_of_kind(adata, spec.kind)
+    position = np.full(adata.n_vars, -1, dtype=np.int64)
+    position[own] = match_features(
+        adata.var_names[own],
         spec.feature_names,
         modality=spec.key,
         kind=spec.kind,
@@ -187,6 +195,7 @@ def _pool(adata: AnnData, spec: ModalitySpec, model_peaks: pd.DataFrame) -> dict
         raise ValueError(
             f"repool=True maps peaks onto peaks, but source={spec.key!r} is {spec.kind}."
         )
+    check_kind(adata, spec.kind, f"source={spec.key!r}")  # 10x tells where genes lie, too
     pool = pool_peaks(
         read_coordinates(adata.var, name="The query"),
         read_coordinates(model_peaks, name="The model"),
@@ -226,7 +235,7 @@ def _refuse_wrong_modality(
 ) -> None:
     names, own = pd.Index(adata.var_names), kind_of("", adata)
     # first, because antibodies may be named like genes
-    is_other = own not in (None, spec.kind)
+    is_other = adata.n_vars > 0 and not may_be_of_kind(adata, spec.kind).any()
     if not is_other and names.isin(spec.feature_names).any():
         return
     if pd.Index(adata.obs_names).isin(spec.feature_names).any():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.datasets._mudata import own_columns_only
-from scvi_xmodal.datasets._tenx import is_10x, read_10x
+from scvi_xmodal.datasets._tenx import is_10x, read_table
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,7 +33,8 @@ def read(path: str | Path, *, backed: bool | None = None) -> AnnData | MuData:
 
     Returns
     -------
-    A MuData from 10x files and ``.h5mu``, an AnnData from ``.h5ad``, either from ``.zarr``.
+    A MuData from 10x files and ``.h5mu``, an AnnData from ``.h5ad``, either from ``.zarr``. That
+    of a 10x file holds the modalities that are there, be it one.
 
     Raises
     ------
@@ -55,7 +56,9 @@ def read(path: str | Path, *, backed: bool | None = None) -> AnnData | MuData:
     if not path.exists():
         raise ValueError(f"{str(path)!r} does not exist.")
     if is_10x(path):
-        return read_10x(path)
+        from scvi_xmodal.pp._to_mudata import gather
+
+        return gather(read_table(path), fewest=1)  # a query has no second modality
     if path.suffix not in _ENDINGS:
         raise ValueError(
             f"{str(path)!r} ends in {path.suffix!r}; known are {', '.join(_ENDINGS)} and folders "

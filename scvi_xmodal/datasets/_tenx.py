@@ -47,7 +47,7 @@ def read_10x(path: str | Path, *, genome: str | None = None) -> MuData:
     check_arguments(locals())
     from scvi_xmodal.pp._to_mudata import gather
 
-    return gather(_read(Path(path), genome))
+    return gather(read_table(Path(path), genome))
 
 
 def is_10x(path: Path) -> bool:
@@ -57,17 +57,24 @@ def is_10x(path: Path) -> bool:
     return path.suffix == ".h5"
 
 
-def _read(path: Path, genome: str | None) -> AnnData:
+def read_table(path: Path, genome: str | None = None) -> AnnData:
+    """Return all features of a 10x matrix in one table, as scanpy reads it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, it is none of 10x', or a folder holds several.
+    """
     import scanpy
 
     if not path.exists():
         raise ValueError(f"{str(path)!r} does not exist.")
+    prefix = _prefix(path) if path.is_dir() else ""
     with warnings.catch_warnings():
         # it is said again, for each modality
         warnings.filterwarnings("ignore", message=".*names are not unique")
         try:
             if path.is_dir():
-                prefix = next(path.glob("*matrix.mtx*")).name.split("matrix.mtx")[0]
                 adata = scanpy.read_10x_mtx(
                     path, gex_only=False, prefix=prefix or None, make_unique=False
                 )
@@ -81,6 +88,17 @@ def _read(path: Path, genome: str | None) -> AnnData:
                 "Read .h5ad with anndata and .h5mu with mudata."
             ) from error
     return adata
+
+
+def _prefix(folder: Path) -> str:
+    """Return what stands before the names of a folder's files, such as ``"GSM1_"`` in GEO's."""
+    prefixes = sorted({p.name.split("matrix.mtx")[0] for p in folder.glob("*matrix.mtx*")})
+    if len(prefixes) > 1:
+        raise ValueError(
+            f"{str(folder)!r} holds {len(prefixes)} matrices, named {prefixes[:3]}...matrix.mtx: "
+            "put the three files of each into a folder of its own."
+        )
+    return prefixes[0] if prefixes else ""
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mudata import MuData
 
-from scvi_xmodal.data._modalities import find_modalities
+from scvi_xmodal.data._modalities import check_kind, find_modalities
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,11 +30,12 @@ def pick_kind(
     Raises
     ------
     ValueError
-        If the MuData has no such modality.
+        If the MuData has no such modality, or features say that they are something else.
     """
     if not isinstance(data, MuData):
         if modality is not None:
             raise ValueError(f"modality={modality!r} needs a MuData, got {type(data).__name__}.")
+        check_kind(data, kind, "This function")
         return None, data
     key = modality if modality is not None else find_modalities(data.mod).get(kind)
     if key is None:
@@ -44,4 +45,5 @@ def pick_kind(
         )
     if key not in data.mod:
         raise ValueError(f"There is no modality {key!r}; the modalities are {list(data.mod)}.")
+    check_kind(data.mod[key], kind, "This function")
     return key, data.mod[key]

@@ -12,9 +12,9 @@ from mudata import MuData
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import peak_coordinates
 from scvi_xmodal.data._genes import read_genes
-from scvi_xmodal.data._modalities import find_modalities, kind_of
+from scvi_xmodal.data._modalities import find_modalities
 from scvi_xmodal.pp._copy import copy_features
-from scvi_xmodal.pp._features import kind_by_names
+from scvi_xmodal.pp._features import kind_by_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +101,7 @@ def exclude_chromosomes(
 def _located(data: AnnData | MuData) -> Iterator[tuple[str | None, Kind, AnnData]]:
     """Yield genes and peaks, which lie on chromosomes."""
     if not isinstance(data, MuData):
-        yield None, kind_of("", data) or kind_by_names(data), data
+        yield None, kind_by_features(data), data
         return
     for kind, key in find_modalities(data.mod).items():
         if kind != "protein":

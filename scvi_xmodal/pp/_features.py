@@ -10,7 +10,7 @@ from mudata import MuData
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._counts import check_counts
-from scvi_xmodal.data._modalities import find_modalities, kind_of
+from scvi_xmodal.data._modalities import check_kind, find_modalities, kind_of
 from scvi_xmodal.data._peaks import parse_peaks
 from scvi_xmodal.data._split import rows_to_learn_from
 from scvi_xmodal.pp._cells import rows_in_modality
@@ -158,7 +158,7 @@ class _Rule:
 
 def _places(data: AnnData | MuData, rows: NDArray[np.int64]) -> list[_Place]:
     if not isinstance(data, MuData):
-        kind = kind_of("", data) or kind_by_names(data)
+        kind = kind_by_features(data)
         return [] if kind == "protein" else [_Place(None, kind, kind, data, rows)]
     found = find_modalities(data.mod)
     places = [
@@ -177,6 +177,18 @@ def _places(data: AnnData | MuData, rows: NDArray[np.int64]) -> list[_Place]:
     return places
 
 
-def kind_by_names(adata: AnnData) -> Kind:
-    """Return ``"atac"`` if all names are peaks', else ``"rna"``."""
-    return "atac" if adata.n_vars and parse_peaks(adata.var_names).parsed.all() else "rna"
+def kind_by_features(adata: AnnData) -> Kind:
+    """Return what ``feature_types`` says; else peaks if most names are peaks', or genes.
+
+    Raises
+    ------
+    ValueError
+        If the features are of several kinds.
+    """
+    if stated := kind_of("", adata):
+        return stated
+    # not all names: one that was made unique, or comes from a plasmid, makes no peaks genes
+    is_peaks = adata.n_vars > 0 and parse_peaks(adata.var_names).parsed.mean() > 0.5
+    kind: Kind = "atac" if is_peaks else "rna"
+    check_kind(adata, kind, "This function")
+    return kind

@@ -13,6 +13,7 @@ from anndata import AnnData
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import COLUMNS, peak_names, read_coordinates
+from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.pp._copy import copy_features
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def liftover(adata: AnnData, chain: str | Path, *, max_resize: float = 0.2) -> A
     check_arguments(locals())
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
+    check_kind(adata, "atac", "This function")
     if not max_resize >= 0:
         raise ValueError(f"max_resize={max_resize} must be 0 or more.")
     old = read_coordinates(adata.var, name="adata")

@@ -9,6 +9,7 @@ from anndata import AnnData
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import COLUMNS, as_frame, peak_names, read_coordinates
+from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.data._peaks import chromosome_order
 from scvi_xmodal.pp._align import as_table
 from scvi_xmodal.pp._repool import repool_peaks
@@ -99,4 +100,5 @@ def merge_overlapping_peaks(adata: AnnData, *, layer: str | None = None) -> AnnD
     check_arguments(locals())
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
+    check_kind(adata, "atac", "This function")
     return repool_peaks(adata, union_peaks(adata), layer=layer)

@@ -12,6 +12,7 @@ from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._coordinates import read_coordinates
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.data._matching import check_unique
+from scvi_xmodal.data._modalities import check_kind
 from scvi_xmodal.data._repool import pool_peaks
 from scvi_xmodal.pp._align import as_table
 from scvi_xmodal.pp._matrix import counts_of, row_blocks
@@ -77,6 +78,7 @@ def repool_peaks(
     check_arguments(locals())
     if not isinstance(adata, AnnData):
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
+    check_kind(adata, "atac", "This function")
     table = as_table(target)
     check_unique(table.index, name="The names of the target's peaks")
     pool = pool_peaks(

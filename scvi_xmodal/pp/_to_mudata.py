@@ -78,15 +78,18 @@ def to_mudata(
 
 
 def gather(
-    data: AnnData | Mapping[str, AnnData], cells: Literal["raise", "shared"] = "raise"
+    data: AnnData | Mapping[str, AnnData],
+    cells: Literal["raise", "shared"] = "raise",
+    *,
+    fewest: int = 2,
 ) -> MuData:
-    """Do what :func:`to_mudata` does, for functions that users call."""
+    """Do what :func:`to_mudata` does, for functions that users call, of that many modalities."""
     if cells not in ("raise", "shared"):
         raise ValueError(f"cells={cells!r}; known are 'raise' and 'shared'.")
     with warnings.catch_warnings():
         # anndata's come several times a modality; and a gene and its protein may share a name
         warnings.filterwarnings("ignore", message="(Variable|Observation|var_)\\s?names are not")
-        modalities = _modalities(data, cells)
+        modalities = _modalities(data, cells, fewest)
         kinds = {key: kind for kind, key in find_modalities(modalities).items()}
         for key, adata in modalities.items():
             _name_features(adata, key, kinds.get(key))
@@ -96,7 +99,7 @@ def gather(
         return mdata
 
 
-def _modalities(data: Any, cells: str) -> dict[str, AnnData]:
+def _modalities(data: Any, cells: str, fewest: int) -> dict[str, AnnData]:
     if isinstance(data, Mapping):
         modalities = _same_cells(data, cells)
     elif isinstance(data, AnnData):
@@ -106,7 +109,7 @@ def _modalities(data: Any, cells: str) -> dict[str, AnnData]:
             f"An AnnData with feature_types or a mapping of AnnDatas is needed, got "
             f"{type(data).__name__}."
         )
-    if len(modalities) < 2:
+    if len(modalities) < fewest:
         raise ValueError(
             f"Only {list(modalities)} was found; two modalities are needed to translate "
             "between. Give them by name: to_mudata({'rna': rna, 'atac': atac})."

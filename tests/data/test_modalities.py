@@ -7,6 +7,7 @@ import pytest
 from anndata import AnnData
 
 from scvi_xmodal.data import find_modalities, kind_of
+from scvi_xmodal.data._modalities import may_be_of_kind
 
 
 def _adata(feature_types=None, n_vars=2):
@@ -69,3 +70,17 @@ def test_nothing_is_found_among_strangers():
 def test_two_of_a_kind_are_refused_with_the_mend():
     with pytest.raises(ValueError, match=r"'rna' and 'gex' both.*'rna_layer': 'gex'"):
         find_modalities({"rna": _adata(), "gex": _adata()})
+
+
+def test_features_of_several_kinds_are_no_modality():
+    mixed = _adata(["Gene Expression", "Antibody Capture"])
+    with pytest.raises(ValueError, match=r"'rna' takes rna, but 1 of 2 features are \['Antibody"):
+        find_modalities({"rna": mixed, "adt": _adata()})
+    # guides beside genes are nobody's proteins
+    assert find_modalities({"rna": _adata(["Gene Expression", "CRISPR Guide Capture"])})
+
+
+def test_features_that_say_nothing_may_be_anything():
+    assert may_be_of_kind(_adata(), "atac").all()
+    mixed = _adata(["Peaks", "Gene Expression", "Custom"], n_vars=3)
+    assert may_be_of_kind(mixed, "atac").tolist() == [True, False, True]

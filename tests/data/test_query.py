@@ -324,3 +324,23 @@ def test_a_mask_is_of_these_cells_in_their_order():
         ValueError, match=r"indices is a Series of other cells.*'a', 'b'.*'c', 'b'"
     ):
         checked_rows(mask, 3, mask.index[::-1])
+
+
+def test_a_gene_is_no_antibody_of_its_name():
+    """One table of a 10x file, in which scanpy makes names unique: the gene keeps the name."""
+    spec = ModalitySpec.build("protein", "protein", ["CD4", "CD19"])
+    query = AnnData(np.array([[7.0, 1.0, 2.0]]), var=pd.DataFrame(index=["CD4", "CD19", "CD4-1"]))
+    query.var["feature_types"] = ["Gene Expression", "Antibody Capture", "Antibody Capture"]
+    with pytest.raises(ValueError, match=r"lack 1 of the model's 2 'protein' .* \['CD4'\]"):
+        read_query(query, spec)
+    query.var_names = ["CD4", "CD19", "CD4"]
+    np.testing.assert_array_equal(_read(query, spec)[0], [[2, 1]])
+
+
+def test_genes_open_no_peaks(small, spec):
+    """10x tells in ``interval`` where genes lie, too."""
+    query = small["atac"].copy()
+    query.var["interval"] = query.var_names
+    query.var["feature_types"] = ["Gene Expression", *["Peaks"] * (query.n_vars - 1)]
+    with pytest.raises(ValueError, match=r"1 of 12 features are \['Gene Expression'\]"):
+        read_query(query, spec, repool=small["atac"].var)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import io, sparse
 
-from scvi_xmodal.datasets import read_10x
+from scvi_xmodal.datasets import read, read_10x
 from scvi_xmodal.datasets._tenx import is_10x
 
 TYPES = ["Gene Expression"] * 3 + ["Peaks"] * 2 + ["Antibody Capture", "CRISPR Guide Capture"]
@@ -111,3 +111,22 @@ def test_another_genome_is_refused(tmp_path, counts):
     path = _write_h5(tmp_path / "x.h5", counts, TYPES, NAMES, IDS)
     with pytest.raises(ValueError, match="mm10"):
         read_10x(path, genome="mm10")
+
+
+def test_one_modality_is_a_query_and_no_training_data(counts, tmp_path):
+    path = _write_h5(tmp_path / "x.h5", counts[:, 3:5], TYPES[3:5], NAMES[3:5], IDS[3:5])
+    with pytest.raises(ValueError, match="two modalities are needed"):
+        read_10x(path)
+    found = read(path)
+    assert list(found.mod) == ["atac"]
+    assert found["atac"].var["start"].tolist() == [10, 5]
+    np.testing.assert_array_equal(found["atac"].X.toarray(), counts[:, 3:5])
+
+
+def test_a_folder_of_several_samples_is_refused(tmp_path):
+    """As GEO hands out supplementary files."""
+    for name in ("GSM2_matrix.mtx.gz", "GSM1_matrix.mtx.gz"):
+        (tmp_path / name).touch()
+    for function in (read_10x, read):
+        with pytest.raises(ValueError, match=r"2 matrices, named \['GSM1_', 'GSM2_'\]"):
+            function(tmp_path)

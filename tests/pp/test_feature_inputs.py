@@ -148,3 +148,36 @@ def test_memory_follows_the_stored_values(
     tracemalloc.stop()
     assert peak < 10 * size + 40_000 * 600  # names take hundreds of bytes each
     assert peak < 0.3 * matrix.shape[0] * matrix.shape[1] * 4
+
+
+def test_one_odd_name_makes_no_genes_of_peaks(mdata: MuData) -> None:
+    atac = mdata["atac"].copy()
+    atac.var_names = [*atac.var_names[:-1], f"{atac.var_names[0]}-1"]  # as made unique
+    chosen = pp.select_features(atac, min_peak_fraction=0.5, n_top_genes=1)
+    assert chosen.n_vars == pp.select_features(mdata["atac"], min_peak_fraction=0.5).n_vars
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pp.select_features,
+        pp.exclude_chromosomes,
+        pp.filter_cells_by_genes,
+        pp.filter_peaks,
+        pp.annotate_peaks,
+        pp.merge_overlapping_peaks,
+        lambda whole: pp.repool_peaks(whole, ["chr1:1-9"]),
+        lambda whole: pp.liftover(whole, "some.chain"),
+        lambda whole: pp.split(whole, by="cluster"),
+    ],
+)
+def test_one_table_of_genes_and_peaks_is_refused(
+    mdata: MuData, function: Callable[[AnnData], Any]
+) -> None:
+    parts = {key: mdata[key] for key in ("rna", "atac")}
+    whole = anndata.concat(parts, axis="var", merge="first")
+    whole.var["feature_types"] = ["Gene Expression"] * parts["rna"].n_vars + ["Peaks"] * (
+        parts["atac"].n_vars
+    )
+    with pytest.raises(ValueError, match="xm.pp.to_mudata"):
+        function(whole)
