@@ -109,6 +109,21 @@ def test_evaluating_says_if_no_training_cell_is_known_by_name(folder, tmp_path):
     assert "other names, such as 'cell_0-1', their scores flatter" in done.output
 
 
+def test_evaluating_says_if_few_training_cells_are_known_by_name(folder, tmp_path):
+    """Barcodes are few: two experiments share some."""
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    split = xm.pp.split(mdata, by="cell", seed=0)
+    for adata in mdata.mod.values():
+        names = adata.obs_names.to_numpy(dtype=object, copy=True)
+        names[split.train[3:]] = [f"{name}-1" for name in names[split.train[3:]]]
+        adata.obs_names = names
+    mdata.update()
+    mdata.write(tmp_path / "other.h5mu")
+    done = _invoke("evaluate", folder / "model", tmp_path / "other.h5mu", "--no-baselines")
+    assert done.exit_code == 0, done.output
+    assert f"Only 3 of {split.train.size} training cells" in done.stderr
+
+
 def test_evaluating_scores_only_cells_that_were_held_out(folder, tmp_path):
     done = _invoke(
         "evaluate", folder / "model", folder / "data.h5mu", "--json", "-o", tmp_path / "s.csv"

@@ -125,6 +125,12 @@ def _rows(
         )
     train = np.flatnonzero(mdata.obs_names.isin(cells["train"]))
     test = np.flatnonzero(~seen)
+    if 0 < train.size < len(cells["train"]):
+        say(
+            f"Only {train.size} of {len(cells['train'])} training cells are in {name!r} by name. "
+            "If it is another experiment that shares some barcodes, these cells are taken for "
+            "training cells: give its cells names of their own."
+        )
     say(f"{test.size} cells are scored, {train.size} training cells serve as reference")
     return train, test
 

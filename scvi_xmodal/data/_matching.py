@@ -14,7 +14,7 @@ from scvi_xmodal.data._peaks import parse_peaks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WORDS = {"rna": "genes", "protein": "proteins", "atac": "peaks"}
+_WORDS = {"rna": "genes", "atac": "peaks"}
 
 
 def check_unique(names: Any, *, name: str) -> None:
@@ -185,6 +185,8 @@ def _mend(kind: str, reference: str, some_found: bool) -> str:
     """Say what can be done about missing features: calls that work as they stand."""
     align = f"pp.align_features(query, {reference}, "
     fill = f"{align}missing='zero') fills missing {_WORDS.get(kind, 'features')} with zeros"
+    if kind == "protein":  # zeros would be taken as measured, below all that was
+        fill = "else train the model on the proteins that both panels hold"
     if kind != "atac":
         others = f"{align}match=...) finds the model's names in a column of the query's var"
         return fill if some_found else others

@@ -42,7 +42,8 @@ def exclude_chromosomes(
     data
         An AnnData of genes or of peaks, or a MuData; proteins are kept whole.
     chromosomes
-        Chromosomes to exclude, such as ``["chrX", "chrY"]``; ``chrX`` and ``X`` are the same.
+        Chromosomes to exclude, such as ``["chrX", "chrY"]``; ``chrX`` and ``X`` are the same, and
+        so are ``chrM`` and Ensembl's ``MT``.
         By default all but the numbered ones: sex chromosomes, mitochondria, contigs, and
         features without a chromosome.
     genes
@@ -127,7 +128,8 @@ def _chromosomes(
 
 
 def _short(chroms: pd.Series) -> pd.Series:
-    return chroms.astype(str).str.replace("^chr", "", regex=True, case=False).str.upper()
+    short = chroms.astype(str).str.replace("^chr", "", regex=True, case=False).str.upper()
+    return short.replace("MT", "M")
 
 
 def _warn_if_absent(chromosomes: Sequence[str], present: pd.Series) -> None:

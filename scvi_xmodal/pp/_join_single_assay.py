@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MEND = {
     "atac": "xm.pp.repool_peaks(other, mdata[{key!r}])",
     "rna": "xm.pp.align_features(other, mdata[{key!r}], missing='zero')",
-    "protein": "xm.pp.align_features(other, mdata[{key!r}], missing='zero')",
+    "protein": "rename its proteins, or keep those of both panels in all experiments",
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from anndata import AnnData
 
 from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._callers import level_of_user
 from scvi_xmodal.data import read_genes
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def nearest_genes(
     Returns
     -------
     ``gene`` and ``distance`` (bp) of each peak, indexed as ``var``; both missing where no gene
-    is near. Of several at the same distance, any one is taken.
+    is near. Of several at the same distance, any one is taken. If no peak lies on a chromosome
+    of the table, a warning tells how either names them.
 
     Raises
     ------
@@ -54,6 +57,14 @@ def nearest_genes(
     places = read_genes(genes)[["chrom", "start", "end"]].rename_axis("gene").reset_index()
     peaks = annotate_peaks(AnnData(var=var)).var[["chrom", "start", "end"]]
     peaks = peaks.reset_index(drop=True)
+    if not peaks["chrom"].isin(places["chrom"]).any():
+        own, others = (list(table["chrom"].unique()[:3]) for table in (peaks, places))
+        warnings.warn(
+            f"No peak lies on a chromosome of the genes: peaks are on {own}, genes on {others}. "
+            "Name them alike.",
+            UserWarning,
+            stacklevel=level_of_user(),
+        )
     found = bioframe.closest(peaks, places, return_index=True, suffixes=("", "_of"))
     found = found.set_index("index").loc[peaks.index, ["gene_of", "distance"]]  # given order
     near = found["distance"].le(max_distance).fillna(False).astype(bool)

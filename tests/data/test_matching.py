@@ -43,15 +43,20 @@ def test_renamed_features_are_shown_beside_the_models():
         match_features(["ENSG1", "ENSG2"], NAMES, modality="rna")
 
 
-@pytest.mark.parametrize(
-    ("kind", "word"), [("rna", "genes"), ("atac", "peaks"), ("protein", "proteins")]
-)
+@pytest.mark.parametrize(("kind", "word"), [("rna", "genes"), ("atac", "peaks")])
 def test_the_mend_speaks_of_the_kind(kind, word):
     call = r"pp\.align_features\(query, model\.get_var_names\(\)\['mine'\], missing='zero'\)"
     with pytest.raises(ValueError, match=f"{call} fills missing {word}"):
         match_features(NAMES[:5], NAMES, modality="mine", kind=kind)
     with pytest.raises(ValueError, match=r"get_var_names\(\)\['theirs'\]"):
         match_features([], NAMES, modality="mine", kind=kind, reference="theirs")
+
+
+def test_proteins_of_another_panel_are_not_made_zeros():
+    """docs/faq.md: "zeros are taken as measured"."""
+    with pytest.raises(ValueError, match="proteins that both panels hold") as caught:
+        match_features(NAMES[:5], NAMES, modality="protein")
+    assert "zero" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["rna", "atac", "protein"])

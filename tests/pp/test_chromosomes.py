@@ -40,6 +40,15 @@ def test_named_chromosomes_go(atac: AnnData) -> None:
         assert pp.exclude_chromosomes(atac, ["chrZ"]).n_vars == 7
 
 
+def test_mitochondria_go_by_either_name(atac: AnnData) -> None:
+    ensembl = atac.copy()
+    ensembl.var_names = [name.replace("chrM", "MT").removeprefix("chr") for name in PEAKS]
+    for names in (["chrX", "chrM"], ["X", "MT"]):
+        for data in (atac, ensembl):
+            kept = pp.exclude_chromosomes(data, names).X.tolist()
+            assert kept == [[0, 2, 3, 5, 6]]
+
+
 def test_columns_come_before_names(atac: AnnData) -> None:
     atac.var["chrom"] = pd.Categorical(["chrX", *["chr1"] * 5, None])
     with pytest.warns(UserWarning, match=r"1 of 7 features of 'adata' .* dropped"):

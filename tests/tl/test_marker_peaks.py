@@ -49,6 +49,14 @@ def test_genes_are_named_where_near(atac):
     assert only_far["gene"].isna().all()
 
 
+def test_chromosomes_named_otherwise_are_told():
+    genes = pd.DataFrame({"chrom": "chr1", "start": 5, "end": 9, "strand": "+"}, index=["g"])
+    with pytest.warns(UserWarning, match=r"peaks are on \['1'\], genes on \['chr1'\]") as caught:
+        found = nearest_genes(pd.DataFrame(index=["1:5-9"]), genes)
+    assert found["gene"].isna().all()
+    assert caught[0].filename == __file__
+
+
 def test_nearest_equals_a_loop(rng):
     start = rng.integers(0, 100_000, 40)
     peaks = pd.DataFrame({"chrom": rng.choice(["chr1", "chr2", "chr9"], 40), "start": start})
