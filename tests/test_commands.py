@@ -252,6 +252,20 @@ def test_an_h5mu_holds_the_query_and_its_translation(folder, tmp_path):
     np.testing.assert_allclose(joint["rna"].X, expected.X, rtol=1e-5, atol=1e-7)
 
 
+def test_a_table_of_genes_and_peaks_is_joined_by_its_peaks_alone(folder, tmp_path):
+    parts = xm.datasets.read(folder / "data.h5mu").mod
+    whole = anndata.concat(parts, axis="var", merge="first")
+    whole.var["feature_types"] = ["Gene Expression"] * 25 + ["Peaks"] * 40
+    whole.write_h5ad(tmp_path / "whole.h5ad")
+    out = tmp_path / "joint.h5mu"
+    done = _invoke(
+        "translate", folder / "model", tmp_path / "whole.h5ad", "--to", "rna", "-o", out
+    )
+    assert done.exit_code == 0, done.output
+    joint = xm.datasets.read(out)
+    assert joint["atac"].var_names.tolist() == parts["atac"].var_names.tolist()
+
+
 def test_other_peaks_need_repool_and_say_how_many_are_covered(folder, tmp_path):
     query = anndata.read_h5ad(folder / "atac.h5ad")
     other = query[:, 10:].copy()

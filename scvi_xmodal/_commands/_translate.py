@@ -80,6 +80,7 @@ def _write_joined(
     import scvi_xmodal as xm
     from scvi_xmodal._aside import written_aside
     from scvi_xmodal._layers import chosen_layer
+    from scvi_xmodal.data._modalities import may_be_of_kind
 
     spec = model.specs[options["source"]]
     modality, setup_layer = model._location(options["source"])
@@ -91,6 +92,8 @@ def _write_joined(
             "names unique, or write .h5ad or .zarr."
         )
     translated = model.translate(cells, **options)
+    # of one table of all features, the others are no part of this modality
+    measured = measured[:, may_be_of_kind(measured, spec.kind)]
     measured = measured.to_memory() if measured.isbacked else measured
     layer = chosen_layer(measured, options.get("layer"), setup_layer)
     joint = xm.tl.integrate(

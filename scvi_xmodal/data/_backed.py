@@ -72,13 +72,18 @@ def _open(path: Path) -> AnnData | MuData:
         return _lazily(h5py.File(path, "r"))
     import zarr
 
-    return _lazily(zarr.open_group(str(path), mode="r"))
+    group = zarr.open_group(str(path), mode="r")
+    if "mod" in group:
+        raise ValueError(
+            "it holds a MuData, which is opened from .h5mu; scvi_xmodal.datasets.read reads it"
+        )
+    return _lazily(group)
 
 
 def _lazily(group: Any) -> AnnData:
     layers = {name: _matrix(group["layers"][name]) for name in group.get("layers", {})}
     return AnnData(
-        X=_matrix(group["X"]),
+        X=_matrix(group["X"]) if "X" in group else None,  # counts may be in layers alone
         obs=read_elem(group["obs"]),
         var=read_elem(group["var"]),
         layers=layers,

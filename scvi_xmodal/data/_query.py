@@ -135,7 +135,10 @@ def read_query(
     matching = _match(adata, spec, modality) if repool is None else _pool(adata, spec, repool)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
-        raise ValueError(f"{name} is empty: the query needs counts.")
+        raise ValueError(
+            f"{name} is empty: the query needs counts. Name their layer, layer=; there are "
+            f"{layer_names(adata)}."
+        )
     pool = matching.get("pool")
     obs = cells_annotation(query, adata, batch_key, batch_places)
     rows = own_rows(query, adata, indices)

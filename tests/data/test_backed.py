@@ -44,6 +44,25 @@ def test_open_backed_explains_itself(tmp_path):
         open_backed(tmp_path / "table.csv")
 
 
+@pytest.mark.parametrize("ending", ["h5ad", "zarr"])
+def test_counts_may_be_in_layers_alone(tmp_path, mdata, ending):
+    atac = mdata["atac"].copy()
+    atac.layers["counts"], atac.X = atac.X, None
+    path = tmp_path / f"a.{ending}"
+    getattr(atac, f"write_{ending}")(path)
+    found = open_backed(path)
+    assert found.X is None
+    assert found.shape == atac.shape
+    rows = found.layers["counts"][:3]
+    np.testing.assert_array_equal(rows.toarray(), atac.layers["counts"][:3].toarray())
+
+
+def test_a_mudata_in_zarr_is_told(tmp_path, mdata):
+    mdata.write_zarr(tmp_path / "m.zarr")
+    with pytest.raises(ValueError, match=r"it holds a MuData.*datasets\.read reads it"):
+        open_backed(tmp_path / "m.zarr")
+
+
 def test_csc_on_disk_is_refused(tmp_path, mdata):
     adata = mdata["rna"].copy()
     adata.X = adata.X.tocsc()
