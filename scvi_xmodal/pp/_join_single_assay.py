@@ -6,13 +6,14 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import anndata
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
 from scvi_xmodal._arguments import TEXTS, check_arguments
-from scvi_xmodal.data._matching import check_unique
-from scvi_xmodal.data._modalities import find_modalities
+from scvi_xmodal.data._matching import check_unique, match_places
+from scvi_xmodal.data._modalities import check_kind, find_modalities
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.pp._align import align_features
 
@@ -59,8 +60,8 @@ def join_single_assay(
     Raises
     ------
     ValueError
-        If an experiment lacks features or a column, has no cells or twice the same, or its
-        modality is not in ``mdata``.
+        If an experiment lacks features or a column, holds features of another kind, has no cells
+        or twice the same, or its modality is not in ``mdata``.
 
     Examples
     --------
@@ -127,8 +128,11 @@ def _check_cells(adata: AnnData, name: str) -> None:
 def _fitted(other: AnnData, paired: AnnData, *, key: str, kind: str, name: str) -> AnnData:
     """Return a copy of an experiment with the paired one's features, checked."""
     _check_cells(other, name)
+    check_kind(other, kind, name)
     check_unique(other.var_names, name=f"The features of {name}")
-    missing = paired.var_names.difference(other.var_names, sort=False)
+    # as align_features matches them: by name, peaks also by place
+    column = other.var_names.get_indexer(paired.var_names).astype(np.int64)
+    missing = paired.var_names[match_places(paired.var_names, other.var_names, column) < 0]
     if missing.size:
         raise ValueError(
             f"{name} lacks {missing.size} of the {paired.n_vars} {key!r} features of mdata, such "

@@ -48,8 +48,22 @@ def test_inputs_stay(mdata):
     assert (rna.X != mdata["rna"][5:].X).nnz == 0
 
 
+def test_peaks_may_be_written_otherwise(mdata):
+    atac = mdata["atac"][:5, ::-1].copy()
+    atac.var_names = atac.var_names.str.replace(":", "-")
+    joined = pp.join_single_assay(mdata, atac=atac)
+    assert joined["atac"].var_names.equals(mdata["atac"].var_names)
+    assert (joined["atac"].X[-5:] != mdata["atac"].X[:5]).nnz == 0
+
+
 def test_nothing_to_join(mdata):
     assert pp.join_single_assay(mdata).shape == mdata.shape
+
+
+def _of_types(adata):
+    adata = adata.copy()
+    adata.var["feature_types"] = ["Antibody Capture", *["Gene Expression"] * (adata.n_vars - 1)]
+    return adata
 
 
 @pytest.mark.parametrize(
@@ -58,6 +72,7 @@ def test_nothing_to_join(mdata):
         ({"atac": lambda m: m["atac"][:, :15].copy()}, "lacks 5 of the 20.*pp.repool_peaks"),
         ({"rna": lambda m: m["rna"][:, :11].copy()}, "lacks 1 of the 12.*pp.align_features"),
         ({"rna": lambda m: m["rna"][:0].copy()}, "rna1 has no cells"),
+        ({"rna": lambda m: _of_types(m["rna"])}, r"rna1 takes rna, but 1 of 12 .*\['Antibody"),
         ({"rna": lambda m: m["rna"][[0, 0]].copy()}, "appears twice in rna1"),
         ({"rna": lambda m: [m["rna"].X]}, "rna1 must be an AnnData"),
         ({"protein": lambda m: m["rna"].copy()}, "no protein modality"),
