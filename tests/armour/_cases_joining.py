@@ -107,7 +107,7 @@ JOIN = [
     Case(
         "join_single_assay",
         "peaks_named_otherwise",
-        _join(_features(lambda peak: peak.replace(":", "-")), assay="atac"),
+        _join(_features(lambda peak: peak.replace("chr", "")), assay="atac"),
         r"lacks 36 of the 36.*repool_peaks",
     ),
     Case(
