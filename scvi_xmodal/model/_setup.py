@@ -115,7 +115,7 @@ def obs_field(
     Raises
     ------
     ValueError
-        If no such column exists or it has missing values.
+        If no such column exists, it has missing values, or modalities disagree about it.
     """
     if obs_key is None:
         return MuDataCategoricalObsField(registry_key, None)
@@ -132,9 +132,28 @@ def obs_field(
                 )
             check_categories(place.obs[obs_key], argument)
             check_shared(place.obs[obs_key], argument)
+            if modality is None and key is not None:
+                _check_agreement(mdata, key, obs_key, argument)
             return MuDataCategoricalObsField(registry_key, obs_key, mod_key=key)
     columns = {str(key or "mdata"): list(place.obs.columns) for key, place in places.items()}
     raise ValueError(f"{argument}={obs_key!r} is no column of obs; there are {columns}.")
+
+
+def _check_agreement(mdata: MuData, key: str, obs_key: str, argument: str) -> None:
+    """Raise if other modalities hold other values in a column that is taken from the first."""
+    own = mdata.mod[key].obs[obs_key].astype(str)
+    for name, adata in mdata.mod.items():
+        if name == key or obs_key not in adata.obs:
+            continue
+        others = adata.obs[obs_key].astype(str).reindex(own.index)
+        differ = own.index[others.notna() & (own != others)]
+        if differ.size:
+            cell = differ[0]
+            raise ValueError(
+                f"{argument}={obs_key!r}: {key!r} and {name!r} disagree about {differ.size} cells, "
+                f"such as {cell!r}, which is {own[cell]!r} and {others[cell]!r}. Say which one "
+                f"holds: mdata.obs[{obs_key!r}] = mdata[{key!r}].obs[{obs_key!r}]."
+            )
 
 
 def check_setup_keywords(kwargs: Mapping[str, Any], known: str) -> None:

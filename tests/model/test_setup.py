@@ -402,6 +402,19 @@ class TestRefused:
         with pytest.raises(ValueError, match=rf"{argument}='donor' is no column.*cell_type"):
             Butterfly.setup_mudata(mdata, **{argument: "donor"})
 
+    @pytest.mark.parametrize("argument", ["batch_key", "labels_key"])
+    def test_column_about_which_modalities_disagree(self, mdata, argument):
+        mdata["rna"].obs["lane"] = pd.Categorical(["a", "b"] * 30)
+        mdata["atac"].obs["lane"] = ["a", "b"] * 29 + ["b", "b"]
+        named = rf"{argument}='lane': 'rna' and 'atac' disagree about 1 cells, such as "
+        with pytest.raises(ValueError, match=named + ".*'a' and 'b'.*holds: mdata.obs"):
+            Butterfly.setup_mudata(mdata, **{argument: "lane"})
+        mdata.obs["lane"] = mdata["rna"].obs["lane"]
+        Butterfly.setup_mudata(mdata, **{argument: "lane"})
+        del mdata.obs["lane"]
+        mdata["atac"].obs["lane"] = ["a", "b"] * 30
+        Butterfly.setup_mudata(mdata, **{argument: "lane"})
+
     def test_column_with_gaps(self, mdata):
         mdata.obs["donor"] = ["a", None] * 30
         with pytest.raises(ValueError, match=r"batch_key='donor' is missing for 30 cells"):
