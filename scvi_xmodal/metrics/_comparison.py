@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scvi_xmodal._callers import level_of_user
 from scvi_xmodal._constants import CONDITIONS, UNS_KEY
 from scvi_xmodal.metrics._inputs import (
     find_kind,
@@ -18,7 +16,7 @@ from scvi_xmodal.metrics._inputs import (
     refuse_counts,
 )
 from scvi_xmodal.metrics._scales import Scale
-from scvi_xmodal.metrics._translated import mean_profile
+from scvi_xmodal.metrics._translated import mean_profile, warn_of_few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,14 +123,7 @@ def _holds_whole(
         return False
     if len(sizes) == 1 and all(part.var_names.size == most for part in parts.values()):
         return True
-    warnings.warn(
-        f"The predictions hold {own} of {most} features that their values are relative to, and "
-        "measured cells are taken relative to these alone: scores of few are wrong. Give the "
-        "measured cells with the features that the model was trained on, or score all of them, "
-        "as metrics.evaluate_features does one by one.",
-        UserWarning,
-        stacklevel=level_of_user(),
-    )
+    warn_of_few(own, most)
     return False
 
 

@@ -168,10 +168,8 @@ def _read(
                 f"needed for n_top={n_top}."
             )
     both = [side.with_features(genes) for side in (measured, untreated)]
-    counts = [side.matrix for side in both]
-    scale = first.scale(counts[0], genes)
     values = {name: one.values(genes) for name, one in translated.items()}
-    sides = _Sides(values, *(scale.apply(matrix) for matrix in counts))
+    sides = _Sides(values, *first.all_scaled([measured, untreated], genes))
     for name, matrix in {"truth": sides.truth, "control": sides.control, **values}.items():
         if matrix.shape[0] < _FEWEST_CELLS:
             raise ValueError(f"{name} has {matrix.shape[0]} cells: at least 2 are needed.")

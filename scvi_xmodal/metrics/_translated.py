@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scvi_xmodal._callers import level_of_user
 from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal.metrics._inputs import find_kind, read_counts, read_prediction, refuse_counts
 from scvi_xmodal.metrics._scales import Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from anndata import AnnData
     from mudata import MuData
@@ -36,11 +40,14 @@ class Translated:
         Its values and names.
     target
         Key of the predicted modality, where the translation recorded it.
+    n_features
+        Number of features that the values are relative to, where the translation recorded it.
     """
 
     kind: Kind
     prediction: Prediction
     target: str | None
+    n_features: int = 0
 
     @classmethod
     def read(cls, adata: AnnData, *, kind: str | None = None) -> Translated:
@@ -54,8 +61,8 @@ class Translated:
         found = find_kind({"prediction": adata}, kind)
         prediction = read_prediction(adata, name="prediction")
         refuse_counts(prediction.matrix, found, name="prediction.X")
-        target = adata.uns.get(UNS_KEY, {}).get("target")
-        return cls(found, prediction, target)
+        record = adata.uns.get(UNS_KEY, {})
+        return cls(found, prediction, record.get("target"), int(record.get("n_features", 0)))
 
     def values(self, features: pd.Index) -> Any:
         """Return the predicted values of some features, of shape (n_cells, n_features)."""
@@ -68,14 +75,42 @@ class Translated:
         cells and genes. The translation's own total would not do: that of expected log1p values
         is lower than that of the cells they stand for.
         """
-        counts = _columns(measured.matrix, measured.var_names, features)
-        return self.scale(counts, features).apply(counts)
+        return self.all_scaled([measured], features)[0]
 
-    def scale(self, counts: sparse.csr_matrix, features: pd.Index) -> Scale:
-        """Return the scale that :meth:`scaled` brings counts of some features to."""
-        if self.kind != "rna":
-            return Scale(self.kind, 1.0)
-        return Scale("rna", _library_with_mean(counts, float(self.values(features).mean())))
+    def all_scaled(self, several: Sequence[Measured], features: pd.Index) -> list[Any]:
+        """Return :meth:`scaled` of several, all at the total of the first.
+
+        Where only some features were translated, measured cells are taken relative to all that
+        the model knows, as the translation is, if they hold those; else a warning says so.
+
+        Raises
+        ------
+        ValueError
+            If one of them lacks a feature.
+        """
+        parts = list(several)
+        if not all(self._is_relative_to(part) for part in parts):
+            parts = [part.with_features(features) for part in parts]
+        first = parts[0]
+        scale = Scale(self.kind, 1.0)
+        if self.kind == "rna":
+            columns = first.var_names.get_indexer(features)
+            mean = float(self.values(features).mean())
+            scale = Scale("rna", _library_with_mean(first.matrix, columns, mean))
+        return [
+            replace(part, matrix=scale.apply(part.matrix)).with_features(features).matrix
+            for part in parts
+        ]
+
+    def _is_relative_to(self, measured: Measured) -> bool:
+        """Return whether values are relative to more than was translated, which is measured."""
+        own = self.prediction.var_names.size
+        if self.kind == "atac" or self.n_features <= own:
+            return False
+        if measured.var_names.size == self.n_features:
+            return True
+        warn_of_few(own, self.n_features)
+        return False
 
     def shared_features(self, others: pd.Index, *, least: int, name: str) -> pd.Index:
         """Return the features that the translation shares with others, in its order.
@@ -109,13 +144,27 @@ class Translated:
         return measured
 
 
-def _library_with_mean(counts: sparse.csr_matrix, mean: float) -> float:
-    """Return the total to normalise cells to for a mean of log1p values, within reason."""
+def warn_of_few(n_predicted: int, n_features: int) -> None:
+    """Warn that measured cells are taken relative to the few features that were predicted."""
+    warnings.warn(
+        f"The predictions hold {n_predicted} of {n_features} features that their values are "
+        "relative to, and measured cells are taken relative to these alone: scores of few are "
+        "wrong. Give the measured cells with the features that the model was trained on, or "
+        "translate all of them; metrics.evaluate_features scores one by one.",
+        UserWarning,
+        stacklevel=level_of_user(),
+    )
+
+
+def _library_with_mean(
+    counts: sparse.csr_matrix, columns: NDArray[np.int64], mean: float
+) -> float:
+    """Return the total to normalise cells to for a mean of some log1p values, within reason."""
     from scipy.optimize import brentq
 
     def excess(log_library: float) -> float:
         values = Scale("rna", float(np.exp(log_library))).apply(counts)
-        return float(values.mean(dtype=np.float64)) - mean
+        return float(mean_profile(values)[columns].mean()) - mean
 
     low, high = np.log(_LIBRARIES)
     if excess(low) >= 0 or excess(high) <= 0:

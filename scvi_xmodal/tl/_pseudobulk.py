@@ -78,7 +78,9 @@ def pseudobulk_concordance(
     prediction
         What ``translate`` returned.
     reference
-        Raw counts of the same modality in measured cells, or a MuData that holds it.
+        Raw counts of the same modality in measured cells, or a MuData that holds it. Where only
+        some of a model's genes were translated, give all that it knows: values are relative to
+        those.
     groupby
         Column of both ``obs``, such as cell types, for a row each; groups that only one side
         has are left out with a warning.
@@ -119,7 +121,7 @@ def pseudobulk_concordance(
     base = None
     if training is not None:
         trained = translated.read_measured(training, layer, name="training")
-        base = mean_profile(translated.scaled(trained.with_features(features), features))
+        base = mean_profile(translated.scaled(trained, features))
     found = {_ALL: sides.means()}
     cells = {_ALL: (prediction.n_obs, len(measured.obs))}
     if groupby is not None:
