@@ -151,8 +151,8 @@ def _check_agreement(mdata: MuData, key: str, obs_key: str, argument: str) -> No
             cell = differ[0]
             raise ValueError(
                 f"{argument}={obs_key!r}: {key!r} and {name!r} disagree about {differ.size} "
-                f"cells, such as {cell!r}, which is {own[cell]!r} and {others[cell]!r}. Say which one "
-                f"holds: mdata.obs[{obs_key!r}] = mdata[{key!r}].obs[{obs_key!r}]."
+                f"cells, such as {cell!r}, which is {own[cell]!r} and {others[cell]!r}. Say which "
+                f"one holds: mdata.obs[{obs_key!r}] = mdata[{key!r}].obs[{obs_key!r}]."
             )
 
 

@@ -407,7 +407,7 @@ class TestRefused:
         mdata["rna"].obs["lane"] = pd.Categorical(["a", "b"] * 30)
         mdata["atac"].obs["lane"] = ["a", "b"] * 29 + ["b", "b"]
         named = rf"{argument}='lane': 'rna' and 'atac' disagree about 1 cells, such as "
-        with pytest.raises(ValueError, match=named + ".*'a' and 'b'.*holds: mdata.obs"):
+        with pytest.raises(ValueError, match=named + ".*'a' and 'b'.*one holds: mdata.obs"):
             Butterfly.setup_mudata(mdata, **{argument: "lane"})
         mdata.obs["lane"] = mdata["rna"].obs["lane"]
         Butterfly.setup_mudata(mdata, **{argument: "lane"})
