@@ -40,8 +40,11 @@ class Scale:
         library = library[library > 0]
         return cls(kind, float(np.median(library)) if library.size else 1.0)
 
-    def apply(self, counts: sparse.csr_matrix) -> Any:
-        """Return counts of shape (n_cells, n_features) on the scale; dense for protein only."""
+    def apply(self, counts: sparse.csr_matrix, library: NDArray[np.float64] | None = None) -> Any:
+        """Return counts of shape (n_cells, n_features) on the scale; dense for protein only.
+
+        ``library`` are the cells' RNA sizes, where these are not all features.
+        """
         if self.kind == "protein":
             logged = np.log1p(counts.toarray().astype(np.float64))
             return logged - logged.mean(axis=1, keepdims=True)
@@ -49,7 +52,8 @@ class Scale:
             return (counts > 0).astype(np.float32)
         # Divided first: 1 of 3 and 3 of 9 counts are then the same number, a tie of ranks.
         # Zeros may be stored, also of a cell that has nothing else.
-        sums = np.maximum(row_sums(counts), np.finfo(np.float64).tiny)
+        sums = row_sums(counts) if library is None else library
+        sums = np.maximum(sums, np.finfo(np.float64).tiny)
         share = counts.data / np.repeat(sums, np.diff(counts.indptr))
         values = np.log1p(share * self.library)
         return sparse.csr_matrix((values, counts.indices, counts.indptr), counts.shape)

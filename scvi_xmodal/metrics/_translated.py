@@ -11,7 +11,7 @@ import numpy as np
 from scvi_xmodal._callers import level_of_user
 from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal.metrics._inputs import find_kind, read_counts, read_prediction, refuse_counts
-from scvi_xmodal.metrics._scales import Scale
+from scvi_xmodal.metrics._scales import Scale, row_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,19 +88,20 @@ class Translated:
         ValueError
             If one of them lacks a feature.
         """
-        parts = list(several)
-        if not all(self._is_relative_to(part) for part in parts):
-            parts = [part.with_features(features) for part in parts]
-        first = parts[0]
-        scale = Scale(self.kind, 1.0)
-        if self.kind == "rna":
-            columns = first.var_names.get_indexer(features)
-            mean = float(self.values(features).mean())
-            scale = Scale("rna", _library_with_mean(first.matrix, columns, mean))
-        return [
-            replace(part, matrix=scale.apply(part.matrix)).with_features(features).matrix
-            for part in parts
-        ]
+        chosen = [part.with_features(features) for part in several]
+        relative = all(self._is_relative_to(part) for part in several)
+        wholes = list(several) if relative else chosen
+        if self.kind != "rna":
+            scaled = Scale(self.kind, 1.0).apply
+            return [
+                replace(part, matrix=scaled(part.matrix)).with_features(features).matrix
+                for part in wholes
+            ]
+        counts = [part.matrix for part in chosen]
+        libraries = [row_sums(part.matrix) for part in wholes]
+        mean = float(self.values(features).mean())
+        scale = Scale("rna", _library_with_mean(counts[0], libraries[0], mean))
+        return [scale.apply(*own) for own in zip(counts, libraries, strict=True)]
 
     def _is_relative_to(self, measured: Measured) -> bool:
         """Return whether values are relative to more than was translated, which is measured."""
@@ -157,14 +158,14 @@ def warn_of_few(n_predicted: int, n_features: int) -> None:
 
 
 def _library_with_mean(
-    counts: sparse.csr_matrix, columns: NDArray[np.int64], mean: float
+    counts: sparse.csr_matrix, library: NDArray[np.float64], mean: float
 ) -> float:
     """Return the total to normalise cells to for a mean of some log1p values, within reason."""
     from scipy.optimize import brentq
 
     def excess(log_library: float) -> float:
-        values = Scale("rna", float(np.exp(log_library))).apply(counts)
-        return float(mean_profile(values)[columns].mean()) - mean
+        values = Scale("rna", float(np.exp(log_library))).apply(counts, library)
+        return float(mean_profile(values).mean()) - mean
 
     low, high = np.log(_LIBRARIES)
     if excess(low) >= 0 or excess(high) <= 0:

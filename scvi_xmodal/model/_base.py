@@ -173,7 +173,7 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
             (REGISTRY_KEYS.BATCH_KEY, batch_key, "batch_key"),
             (REGISTRY_KEYS.LABELS_KEY, labels_key, "labels_key"),
         ):
-            fields.append(obs_field(mdata, registry_key, obs_key, argument, chosen.get(argument)))
+            fields.append(obs_field(mdata, registry_key, obs_key, argument, chosen))
         manager = AnnDataManager(
             fields=fields,
             setup_method_args=setup_method_args,

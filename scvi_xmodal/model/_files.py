@@ -30,7 +30,7 @@ def write_manifest(
     model: str,
     prefix: str | None,
     features: Mapping[str, Iterable[str]] | None = None,
-    cells: Iterable[str] | None = None,
+    cells: Mapping[str, Any] | None = None,
 ) -> None:
     """Write format version, packages, digests of features, training cells and the model's file."""
     packages = ("scvi-tools", "torch", "anndata", "mudata")
@@ -42,7 +42,7 @@ def write_manifest(
             **{name: version(name) for name in packages},
         },
         "features": {key: names_digest(names) for key, names in (features or {}).items()},
-        "cells": None if cells is None else names_digest(cells),
+        "cells": None if cells is None else dict(cells),
         "files": {
             path.name: file_digest(path) for path in directory.glob(f"{prefix or ''}{MODEL_FILE}")
         },
@@ -112,7 +112,7 @@ def check_saved_data(dir_path: str | Path, prefix: str | None, cells: Iterable[s
 
     Saving again over a folder keeps the data that were there, as in scvi-tools.
     """
-    saved, found = _saved_cells(dir_path, prefix), names_digest(cells)
+    saved, found = saved_cells(dir_path, prefix), names_digest(cells)
     if saved is not None and saved != found:
         raise ValueError(
             f"The data in {str(dir_path)!r} are not this model's: it was trained on {saved['n']} "
@@ -123,10 +123,11 @@ def check_saved_data(dir_path: str | Path, prefix: str | None, cells: Iterable[s
 
 def holds_saved_cells(dir_path: str | Path, prefix: str | None, cells: Iterable[str]) -> bool:
     """Return whether data are those that a model was saved with, as far as its files say."""
-    return _saved_cells(dir_path, prefix) in (None, names_digest(cells))
+    return saved_cells(dir_path, prefix) in (None, names_digest(cells))
 
 
-def _saved_cells(dir_path: str | Path, prefix: str | None) -> dict[str, Any] | None:
+def saved_cells(dir_path: str | Path, prefix: str | None) -> dict[str, Any] | None:
+    """Return the number and digest of the cells that a model was saved with, if it says so."""
     return read_manifest(dir_path, prefix=prefix).get("cells")
 
 

@@ -14,6 +14,8 @@ from scvi_xmodal.model._files import (
     check_manifest,
     check_saved_data,
     holds_saved_cells,
+    names_digest,
+    saved_cells,
     write_manifest,
     written_aside,
 )
@@ -33,6 +35,7 @@ class SavingMixin:
 
     specs: Mapping[str, ModalitySpec]
     adata: Any
+    _saved_cells: dict[str, Any] | None = None
 
     def save(
         self,
@@ -84,7 +87,8 @@ class SavingMixin:
                     raise ValueError(message) from error
             write_model(aside / f"{prefix or ''}{MODEL_FILE}", self)
             features = {key: spec.feature_names for key, spec in self.specs.items()}
-            cells = None if self.adata is None else self.adata.obs_names
+            # without data the model is still of those that it was loaded from
+            cells = self._saved_cells if self.adata is None else names_digest(self.adata.obs_names)
             name = type(self).__name__
             write_manifest(aside, model=name, prefix=prefix, features=features, cells=cells)
 
@@ -142,6 +146,7 @@ class SavingMixin:
         model.module.load_state_dict(weights)
         model.to_device(place)
         model.module.eval()
+        model._saved_cells = saved_cells(dir_path, prefix)
         if data is not None:
             model._validate_anndata(data)
             _drop_rows_of_others(model, dir_path, prefix)

@@ -17,8 +17,9 @@ from scvi_xmodal.model._setup_checks import check_categories, check_shared
 from scvi_xmodal.module import ModalitySpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    import pandas as pd
     from mudata import MuData
 
     from scvi_xmodal._constants import Kind
@@ -108,7 +109,11 @@ def count_fields(
 
 
 def obs_field(
-    mdata: MuData, registry_key: str, obs_key: str | None, argument: str, modality: str | None
+    mdata: MuData,
+    registry_key: str,
+    obs_key: str | None,
+    argument: str,
+    chosen: Mapping[str, str],
 ) -> MuDataCategoricalObsField:
     """Return a field over a column of ``mdata.obs`` or of a modality's ``obs``.
 
@@ -119,6 +124,7 @@ def obs_field(
     """
     if obs_key is None:
         return MuDataCategoricalObsField(registry_key, None)
+    modality = chosen.get(argument)
     places: dict[str | None, Any] = {None: mdata, **mdata.mod}
     if modality is not None:
         places = {modality: mdata.mod[modality]}
@@ -133,27 +139,35 @@ def obs_field(
             check_categories(place.obs[obs_key], argument)
             check_shared(place.obs[obs_key], argument)
             if modality is None and key is not None:
-                _check_agreement(mdata, key, obs_key, argument)
+                registered = [name for taker, name in chosen.items() if taker.endswith("_layer")]
+                _check_agreement(mdata, key, registered, obs_key, argument)
             return MuDataCategoricalObsField(registry_key, obs_key, mod_key=key)
     columns = {str(key or "mdata"): list(place.obs.columns) for key, place in places.items()}
     raise ValueError(f"{argument}={obs_key!r} is no column of obs; there are {columns}.")
 
 
-def _check_agreement(mdata: MuData, key: str, obs_key: str, argument: str) -> None:
-    """Raise if other modalities hold other values in a column that is taken from the first."""
-    own = mdata.mod[key].obs[obs_key].astype(str)
-    for name, adata in mdata.mod.items():
-        if name == key or obs_key not in adata.obs:
+def _check_agreement(
+    mdata: MuData, key: str, others: Sequence[str], obs_key: str, argument: str
+) -> None:
+    """Raise if other modalities hold other values in a column that is taken from one."""
+    own = _as_text(mdata.mod[key].obs[obs_key])
+    for name in others:
+        if name == key or obs_key not in mdata.mod[name].obs:
             continue
-        others = adata.obs[obs_key].astype(str).reindex(own.index)
-        differ = own.index[others.notna() & (own != others)]
+        values = _as_text(mdata.mod[name].obs[obs_key]).reindex(own.index)
+        differ = own.index[values.notna() & (own != values)]
         if differ.size:
             cell = differ[0]
             raise ValueError(
                 f"{argument}={obs_key!r}: {key!r} and {name!r} disagree about {differ.size} "
-                f"cells, such as {cell!r}, which is {own[cell]!r} and {others[cell]!r}. Say which "
+                f"cells, such as {cell!r}, which is {own[cell]!r} and {values[cell]!r}. Say which "
                 f"one holds: mdata.obs[{obs_key!r}] = mdata[{key!r}].obs[{obs_key!r}]."
             )
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Return the values that are there; a gap among other cells makes 1.0 of the batch 1."""
+    return column.dropna().astype(str).str.removesuffix(".0")
 
 
 def check_setup_keywords(kwargs: Mapping[str, Any], known: str) -> None:

@@ -57,7 +57,7 @@ def nearest_genes(
     places = read_genes(genes)[["chrom", "start", "end"]].rename_axis("gene").reset_index()
     peaks = annotate_peaks(AnnData(var=var)).var[["chrom", "start", "end"]]
     peaks = peaks.reset_index(drop=True)
-    if not peaks["chrom"].isin(places["chrom"]).any():
+    if len(peaks) and not peaks["chrom"].isin(places["chrom"]).any():
         own, others = (list(table["chrom"].unique()[:3]) for table in (peaks, places))
         warnings.warn(
             f"No peak lies on a chromosome of the genes: peaks are on {own}, genes on {others}. "

@@ -9,6 +9,7 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
+from scvi_xmodal.metrics._scales import Scale
 from scvi_xmodal.metrics._translated import Translated
 from scvi_xmodal.tl import pseudobulk_concordance
 
@@ -41,6 +42,21 @@ def test_few_genes_are_relative_to_all_that_the_model_knows(counts, few):
     share = whole[:, 5:1:-1] / whole.sum(axis=1, keepdims=True)
     library = np.expm1(scaled[share > 0]) / share[share > 0]
     np.testing.assert_allclose(library, library[0], rtol=1e-4)
+
+
+def test_only_what_was_translated_is_brought_to_scale(counts, few, monkeypatch):
+    """The total is sought in steps, which should not each go over all genes."""
+    seen = []
+    apply = Scale.apply
+    monkeypatch.setattr(
+        Scale,
+        "apply",
+        lambda self, own, *rest: seen.append(own.shape[1]) or apply(self, own, *rest),
+    )
+    translated = Translated.read(few)
+    measured = translated.read_measured(counts, None, name="reference")
+    translated.scaled(measured, few.var_names)
+    assert set(seen) == {4}
 
 
 def test_of_several_the_first_says_the_total(counts, few, rng):

@@ -224,6 +224,14 @@ class TestLoad:
         loaded.train(**quick, split=trained.split)
         np.testing.assert_array_equal(loaded.train_indices, trained.split.train)
 
+    def test_a_model_saved_without_data_still_knows_its_cells(self, trained, saved, tmp_path):
+        Butterfly.load(saved, adata=False).save(tmp_path / "again")
+        loaded = Butterfly.load(tmp_path / "again", adata=trained.original.copy())
+        np.testing.assert_array_equal(loaded.train_indices, trained.split.train)
+        shuffled = trained.original[np.arange(60)[::-1]].copy()
+        with pytest.warns(UserWarning, match="are dropped"):
+            Butterfly.load(tmp_path / "again", adata=shuffled)
+
     @pytest.mark.parametrize(("argument", "key"), [("batch_key", "lane"), ("labels_key", "type")])
     def test_data_of_unknown_categories(self, mdata, tmp_path, argument, key):
         mdata.obs[key] = np.where(np.arange(60) < 30, "a", "b")

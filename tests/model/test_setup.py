@@ -415,6 +415,26 @@ class TestRefused:
         mdata["atac"].obs["lane"] = ["a", "b"] * 30
         Butterfly.setup_mudata(mdata, **{argument: "lane"})
 
+    @pytest.mark.parametrize(
+        ("own", "other"),
+        [
+            (np.array([1, 2]), np.array([1.0, 2.0])),
+            (np.array([1, 2]), np.array(["1", "2"])),
+            (np.array(["a", "b"]), np.array(["a", None], dtype=object)),
+            (np.array(["a", "b"]), pd.Categorical(["a", None])),
+        ],
+    )
+    def test_numbers_written_otherwise_and_gaps_are_no_disagreement(self, mdata, own, other):
+        mdata["rna"].obs["lane"] = np.tile(own, 30)
+        mdata["atac"].obs["lane"] = pd.Series(other).iloc[np.tile([0, 1], 30)].to_numpy()
+        Butterfly.setup_mudata(mdata, batch_key="lane")
+
+    def test_modalities_that_are_not_registered_have_no_say(self, mdata):
+        hashes = anndata.AnnData(np.ones((60, 2), dtype=np.float32), obs=mdata["rna"].obs[[]])
+        hashes.obs["lane"], mdata["rna"].obs["lane"] = "c", ["a", "b"] * 30
+        whole = MuData({"rna": mdata["rna"], "atac": mdata["atac"], "hto": hashes})
+        Butterfly.setup_mudata(whole, batch_key="lane")
+
     def test_column_with_gaps(self, mdata):
         mdata.obs["donor"] = ["a", None] * 30
         with pytest.raises(ValueError, match=r"batch_key='donor' is missing for 30 cells"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,13 @@ def test_chromosomes_named_otherwise_are_told():
         found = nearest_genes(pd.DataFrame(index=["1:5-9"]), genes)
     assert found["gene"].isna().all()
     assert caught[0].filename == __file__
+
+
+def test_no_peaks_are_on_no_wrong_chromosomes():
+    genes = pd.DataFrame({"chrom": "chr1", "start": 5, "end": 9, "strand": "+"}, index=["g"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert nearest_genes(pd.DataFrame(index=pd.Index([], dtype=str)), genes).empty
 
 
 def test_nearest_equals_a_loop(rng):
