@@ -93,7 +93,8 @@ def _write_joined(
         )
     translated = model.translate(cells, **options)
     # of one table of all features, the others are no part of this modality
-    measured = measured[:, may_be_of_kind(measured, spec.kind)]
+    own = may_be_of_kind(measured, spec.kind)
+    measured = measured if own.all() else measured[:, own]
     measured = measured.to_memory() if measured.isbacked else measured
     layer = chosen_layer(measured, options.get("layer"), setup_layer)
     joint = xm.tl.integrate(

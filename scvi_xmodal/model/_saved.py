@@ -166,8 +166,9 @@ def _check_categories(adata: Any, registry: Mapping[str, Any]) -> None:
         if key is None or not field or field["state_registry"].get("original_key") != key:
             continue  # none are registered
         place = getattr(adata, "mod", {}).get(field["data_registry"].get("mod_key"), adata)
-        known = list(field["state_registry"]["categorical_mapping"])
-        found = place.obs[key].dropna().unique() if key in place.obs else ()  # setup says so
+        known = np.asarray(field["state_registry"]["categorical_mapping"]).tolist()
+        # a missing column is what setup says
+        found = place.obs[key].dropna().unique().tolist() if key in place.obs else []
         unknown = [value for value in found if value not in known]
         if unknown:
             raise ValueError(

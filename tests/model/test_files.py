@@ -241,6 +241,14 @@ class TestLoad:
         with pytest.raises(ValueError, match=rf"\['c'\] in obs\['{key}'\].*\['a', 'b'\].*=False"):
             Butterfly.load(tmp_path / "model", adata=mdata)
 
+    def test_unknown_numbers_are_shown_plain(self, mdata, tmp_path):
+        mdata.obs["lane"] = np.tile([1, 2], 30)
+        Butterfly.setup_mudata(mdata, batch_key="lane")
+        Butterfly(mdata).save(tmp_path / "model")
+        mdata.obs["lane"] = np.tile([1, 3], 30)
+        with pytest.raises(ValueError, match=r"hold \[3\] in obs\['lane'\].* one of \[1, 2\]"):
+            Butterfly.load(tmp_path / "model", adata=mdata)
+
     def test_data_of_one_modality(self, trained, saved):
         with pytest.raises(ValueError, match=r"training MuData or False, got AnnData.*translate"):
             Butterfly.load(saved, adata=trained.original["rna"])
