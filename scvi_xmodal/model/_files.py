@@ -121,11 +121,6 @@ def check_saved_data(dir_path: str | Path, prefix: str | None, cells: Iterable[s
         )
 
 
-def holds_saved_cells(dir_path: str | Path, prefix: str | None, cells: Iterable[str]) -> bool:
-    """Return whether data are those that a model was saved with, as far as its files say."""
-    return saved_cells(dir_path, prefix) in (None, names_digest(cells))
-
-
 def saved_cells(dir_path: str | Path, prefix: str | None) -> dict[str, Any] | None:
     """Return the number and digest of the cells that a model was saved with, if it says so."""
     return read_manifest(dir_path, prefix=prefix).get("cells")

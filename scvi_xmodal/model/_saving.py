@@ -13,7 +13,6 @@ from scvi_xmodal.model._files import (
     MODEL_FILE,
     check_manifest,
     check_saved_data,
-    holds_saved_cells,
     names_digest,
     saved_cells,
     write_manifest,
@@ -149,7 +148,7 @@ class SavingMixin:
         model._saved_cells = saved_cells(dir_path, prefix)
         if data is not None:
             model._validate_anndata(data)
-            _drop_rows_of_others(model, dir_path, prefix)
+            _drop_rows_of_others(model)
         return model
 
     @staticmethod
@@ -164,9 +163,10 @@ class SavingMixin:
         raise ValueError(f"There are no legacy files of {cls.__name__} to convert.")
 
 
-def _drop_rows_of_others(model: Any, dir_path: str | Path, prefix: str | None) -> None:
+def _drop_rows_of_others(model: Any) -> None:
     """Drop the rows that trained and validated, with a warning, if the data hold others there."""
-    if model.train_indices is None or holds_saved_cells(dir_path, prefix, model.adata.obs_names):
+    known = model._saved_cells in (None, names_digest(model.adata.obs_names))
+    if model.train_indices is None or known:
         return
     model.train_indices = model.validation_indices = model.test_indices = None
     warnings.warn(
