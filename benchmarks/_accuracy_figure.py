@@ -75,7 +75,8 @@ def _name_points(ax: Any, x: pd.Series, y: pd.Series) -> None:
     """Write names right of points, one above the other where points are as high."""
     bottom, top = ax.get_ylim()
     y = y.sort_values()
-    for name, height in zip(y.index, spread(y.tolist(), (top - bottom) / 17), strict=True):
+    gap = (top - bottom) / 17
+    for name, height in zip(y.index, below(spread(y.tolist(), gap), top - gap, gap), strict=True):
         ax.annotate(
             MODELS[name].label,
             (x[name], y[name]),
@@ -105,6 +106,22 @@ def spread(values: list[float], gap: float) -> list[float]:
         for run in runs
         for place in range(len(run))
     ]
+
+
+def below(places: list[float], highest: float, gap: float) -> list[float]:
+    """Move ascending places down to what may be highest, and those under them out of the way.
+
+    Examples
+    --------
+    >>> from benchmarks._accuracy_figure import below
+    >>> below([1.0, 4.0, 5.0], 4.0, 1.0)
+    [1.0, 3.0, 4.0]
+    """
+    moved = []
+    for place in reversed(places):
+        moved.append(min(place, highest))
+        highest = moved[-1] - gap
+    return moved[::-1]
 
 
 def _edge(run: list[float], gap: float) -> float:
