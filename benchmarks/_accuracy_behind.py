@@ -12,7 +12,13 @@ from benchmarks._accuracy_summary import METRICS, OURS, PLACE, by_fold, distance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VARIANTS_OF_OURS = ("butterfly_median", "butterfly_seeds", "butterfly_t", "butterfly_c")
+VARIANTS_OF_OURS = (
+    "butterfly_median",
+    "butterfly_seeds",
+    "butterfly_rotated",
+    "butterfly_t",
+    "butterfly_c",
+)
 """Butterfly itself at median depth, at a higher cost or with other pairs: no other model."""
 
 LEAST = 0.0005

@@ -86,6 +86,8 @@ class Task:
         Seed of the model.
     dataset
         Which data these are.
+    by
+        What the split holds out.
     """
 
     training: MuData
@@ -93,6 +95,7 @@ class Task:
     queries: Mapping[str, AnnData]
     seed: int
     dataset: DataSet
+    by: Any = "cell"
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +158,7 @@ def prepare(mdata: MuData, job: Job) -> tuple[Task, Answers]:
     rows = np.sort(np.concatenate([train, split.validation]))
     own = Split(np.searchsorted(rows, train), np.searchsorted(rows, split.validation))
     queries = {kind: _bare(shown[kind][split.test]) for kind in kinds}
-    task = Task(shown[rows].copy(), own, queries, job.seed, DATA[job.data])
+    task = Task(shown[rows].copy(), own, queries, job.seed, DATA[job.data], job.split)
     return task, answers
 
 

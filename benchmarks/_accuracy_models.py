@@ -120,6 +120,9 @@ MODELS = {
     "butterfly": Model("Butterfly", f"{_OURS}:butterfly", _ALL, quick=True),
     "butterfly_median": Model("Butterfly at median depth", f"{_OURS}:butterfly_median", _ATAC[1:]),
     "butterfly_seeds": Model("Butterfly, mean of 3 seeds", f"{_OURS}:butterfly_seeds", _ALL),
+    "butterfly_rotated": Model(
+        "Butterfly, validation rotated", f"{_OURS}:butterfly_rotated", _ALL
+    ),
     "butterfly_t": Model("Butterfly-T", f"{_OURS}:butterfly_t", _ALL),
     "butterfly_c": Model("Butterfly-C", f"{_OURS}:butterfly_c", _ALL),
     "preset": Model('Butterfly, preset="scbutterfly"', f"{_OURS}:preset", _ALL),

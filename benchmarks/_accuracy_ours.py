@@ -8,7 +8,7 @@ the source is scored and the one at the training median depth is clustered (what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def butterfly_median(task: Task, init: dict[str, Any], train: dict[str, Any]) ->
 
 @dataclass(frozen=True, eq=False)
 class FittedEnsemble:
-    """Models trained from several seeds, which translate by their mean."""
+    """Several models, which translate by their mean."""
 
     models: list[Any]
     task: Task
@@ -101,6 +101,15 @@ def butterfly_seeds(task: Task, init: dict[str, Any], train: dict[str, Any]) -> 
     for number in range(N_SEEDS):
         scvi.settings.seed = N_SEEDS * task.seed + number
         models.append(butterfly(task, init, train).model)
+    return FittedEnsemble(models, task)
+
+
+def butterfly_rotated(
+    task: Task, init: dict[str, Any], train: dict[str, Any]
+) -> FittedEnsemble:
+    """Train Butterfly several times, every time with other cells, batches or types to stop by."""
+    rotations = xm.pp.rotate_validation(task.training, task.split, by=task.by, seed=task.seed)
+    models = [butterfly(replace(task, split=split), init, train).model for split in rotations]
     return FittedEnsemble(models, task)
 
 

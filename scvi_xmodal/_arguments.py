@@ -91,6 +91,10 @@ MAPPING = Rule(lambda value: isinstance(value, Mapping), "a dict")
 PATH = Rule(lambda value: isinstance(value, str | PathLike) and str(value) != "", "a path")
 ANNDATA = Rule(_is_anndata, "an AnnData (of a MuData give one modality, mdata['rna'])")
 MODEL = Rule(lambda value: hasattr(value, "specs"), "a model of scvi_xmodal.model")
+SPLIT = Rule(
+    lambda value: hasattr(value, "validation") and hasattr(value, "check_range"),
+    "a split, as xm.pp.split returns it",
+)
 MUDATA = Rule(_is_mudata, "a MuData, such as MuData({'rna': ..., 'atac': ...})")
 DATA = Rule(lambda value: _is_anndata(value) or _is_mudata(value), "an AnnData or a MuData")
 
@@ -111,6 +115,7 @@ ARGUMENTS: dict[str, Rule] = {
     **dict.fromkeys(["license_info", "description", "references"], TEXT),
     **dict.fromkeys(["control", "perturbed", "group", "transform_batch"], VALUE),
     # numbers
+    "n_rotations": WHOLE.or_none(),
     **dict.fromkeys(["n_folds", "n_top_genes", "n_genes", "n_peaks"], WHOLE.or_none("for all")),
     **dict.fromkeys(["n_proteins", "n_pairs"], WHOLE.or_none("for all")),
     "max_entries": POSITIVE.or_none("for all"),

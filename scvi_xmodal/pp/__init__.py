@@ -14,6 +14,7 @@ from scvi_xmodal.pp._join_single_assay import join_single_assay
 from scvi_xmodal.pp._liftover import LiftoverReport, liftover
 from scvi_xmodal.pp._merge_peaks import merge_overlapping_peaks, union_peaks
 from scvi_xmodal.pp._repool import repool_peaks
+from scvi_xmodal.pp._rotate_validation import rotate_validation
 from scvi_xmodal.pp._split import split
 from scvi_xmodal.pp._tfidf import TfIdf, fit_tfidf, inverse_tfidf, tfidf
 from scvi_xmodal.pp._to_mudata import to_mudata
@@ -34,6 +35,7 @@ __all__ = [
     "liftover",
     "merge_overlapping_peaks",
     "repool_peaks",
+    "rotate_validation",
     "select_features",
     "split",
     "tfidf",

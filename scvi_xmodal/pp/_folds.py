@@ -75,7 +75,7 @@ def by_group(
             f"{max(n_folds, 2)} are needed to hold out whole ones. Take fewer folds, or by='cell'."
         )
     check_fold(fold, n_folds)
-    folds = _deal(sizes, n_folds, rng)
+    folds = deal(sizes, n_folds, rng)
     parts = rotate(folds, fold=fold, validation_fraction=validation_fraction)
     train, validation, test = (np.flatnonzero(labels.isin(part)) for part in parts)
     if not validation.size and validation_fraction != 0:  # a single group is left to train
@@ -86,7 +86,7 @@ def by_group(
     return Split(train, validation, test)
 
 
-def _deal(sizes: pd.Series, n_folds: int, rng: np.random.Generator) -> list[NDArray]:
+def deal(sizes: pd.Series, n_folds: int, rng: np.random.Generator) -> list[NDArray]:
     """Deal labels out to folds of similar numbers of labels and of cells.
 
     The largest labels go to one fold each, then the next largest, and so on; which goes where is
