@@ -63,13 +63,14 @@ def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:
             continue
         scores = distance(metric, folds[metric]).unstack("model")
         gaps = (-scores.drop(columns=OURS)).add(scores[OURS], axis=0)
-        better = [_gap(gaps[model].dropna()) | {"model": model} for model in gaps]
+        better = [fold_gap(gaps[model].dropna()) | {"model": model} for model in gaps]
         better = [row for row in better if row["gap"] < 0]
         if better:
             yield {"metric": metric} | min(better, key=lambda row: (not row["clear"], row["gap"]))
 
 
-def _gap(own: pd.Series) -> dict:
+def fold_gap(own: pd.Series) -> dict:
+    """Return the mean of differences over folds, its spread, and whether it is a clear loss."""
     wins, size, std = int((own > 0).sum()), -own.mean(), own.std()
     clear = bool(own.size > 1 and wins == 0 and size > std and size >= LEAST)
     return {"gap": own.mean(), "std": std, "n": own.size, "wins": wins, "clear": clear}

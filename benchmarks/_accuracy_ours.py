@@ -104,9 +104,7 @@ def butterfly_seeds(task: Task, init: dict[str, Any], train: dict[str, Any]) -> 
     return FittedEnsemble(models, task)
 
 
-def butterfly_rotated(
-    task: Task, init: dict[str, Any], train: dict[str, Any]
-) -> FittedEnsemble:
+def butterfly_rotated(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedEnsemble:
     """Train Butterfly several times, every time with other cells, batches or types to stop by."""
     rotations = xm.pp.rotate_validation(task.training, task.split, by=task.by, seed=task.seed)
     models = [butterfly(replace(task, split=split), init, train).model for split in rotations]

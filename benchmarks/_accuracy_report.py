@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from benchmarks._accuracy_against import against_lines
 from benchmarks._accuracy_behind import LEAST, behind
 from benchmarks._accuracy_brief import brief_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
@@ -70,7 +71,8 @@ def markdown(
     lines = _head(table, suffix)
     lines += [line for name in figures for line in (f"![{name}]({name})", "")]
     if len(rows):
-        lines += ["## In brief", "", *leading_lines(rows), *brief_lines(rows)]
+        lines += ["## In brief", "", *leading_lines(rows), *against_lines(rows)]
+        lines += brief_lines(rows)
         lines += ["## Scores", "", READING, "", *_scores(rows)]
         lines += ["## Butterfly against each", "", *test_lines(rows)]
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]

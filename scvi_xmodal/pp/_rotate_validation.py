@@ -95,7 +95,7 @@ def rotate_validation(
     if by == "cell" and key is not None:
         raise ValueError(f"key={key!r} says nothing by='cell'; take by='batch' or 'cell_type'.")
     if n_rotations is not None and n_rotations < _FEWEST:
-        raise ValueError(f"n_rotations={n_rotations}; at least {_FEWEST} are needed to take turns.")
+        raise ValueError(f"n_rotations={n_rotations}; it takes {_FEWEST} or more to take turns.")
     split.check_range(data.n_obs)
     cells = np.concatenate([split.train, split.validation])
     labels = None if by == "cell" else _labels(data, cells, by if key is None else key)

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.special import logit
 from sklearn.linear_model import LinearRegression
 
+from benchmarks._accuracy_against import against, against_lines
 from benchmarks._accuracy_baselines import ridge_depth
 from benchmarks._accuracy_behind import behind
 from benchmarks._accuracy_data import DATA, Task
@@ -50,6 +51,19 @@ def test_leading_scores_are_counted_with_and_without_the_model_that_has_more_cel
     assert list(leading(table).loc["cell"]) == [4, 2, 0, 2, 2, 2, 0]
     assert "| by cell | 4 | 2 | 0 | 2 | 2 | 2 | 0 |" in "\n".join(leading_lines(table))
     assert list(leading_lines(table[table["model"] != "butterfly"])) == []
+
+
+def test_clear_wins_and_losses_are_counted_by_one_rule(rows):
+    table = rows(butterfly=[0.5, 0.6], ridge=[0.4, 0.5], knn=[0.7, 0.8], mean=[0.4, 0.7])
+    one_fold = rows(butterfly=[0.5], ridge=[0.4], butterfly_t=[0.1]).assign(data="bmmc_multiome")
+    found = against(pd.concat([table, one_fold], ignore_index=True))
+    assert list(found.index) == ["ridge", "knn", "mean"]  # Butterfly-T is no other model
+    # a single fold is never clear
+    assert found["leading"].to_numpy().tolist() == [[2, 2, 0], [0, 0, 2], [0, 2, 0]]
+    assert found["all"].to_numpy().tolist() == [[3, 3, 0], [0, 0, 3], [0, 3, 0]]
+    assert "| KNN | 0 | 0 | 2 | 0 | 0 | 3 |" in "\n".join(against_lines(table))
+    assert list(against_lines(table[table["model"] == "butterfly"])) == []
+    assert list(against_lines(table[table["model"] != "butterfly"])) == []
 
 
 def test_what_was_not_run_is_said(rows):
