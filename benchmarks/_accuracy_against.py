@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 _COUNTS = ["better", "neither", "worse"]
 
 
-def against(rows: pd.DataFrame) -> pd.DataFrame:
+def against(rows: pd.DataFrame, ours: str = OURS) -> pd.DataFrame:
     """Count scores of each other model, wins and losses by one rule.
 
     Parameters
     ----------
     rows
         Rows of the models as they come.
+    ours
+        The model that others are compared with; it stands for Butterfly below.
 
     Returns
     -------
@@ -32,7 +34,9 @@ def against(rows: pd.DataFrame) -> pd.DataFrame:
     clearly ``better`` (in every fold that both have, of at least two, by more than the gap's
     standard deviation and ``LEAST``), clearly ``worse``, and ``neither``.
     """
-    found = pd.DataFrame(_compared(competing(rows)), columns=["model", "leading", *_COUNTS])
+    others = competing(rows)
+    rows = pd.concat([others[others["model"] != ours], rows[rows["model"] == ours]])
+    found = pd.DataFrame(_compared(rows, ours), columns=["model", "leading", *_COUNTS])
     counted = {
         name: part.groupby("model")[_COUNTS].sum()
         for name, part in (("leading", found[found["leading"].astype(bool)]), ("all", found))
@@ -60,16 +64,16 @@ def against_lines(rows: pd.DataFrame) -> Iterator[str]:
     yield from grid(["against", *head], body)
 
 
-def _compared(rows: pd.DataFrame) -> Iterator[tuple[str, bool, bool, bool, bool]]:
+def _compared(rows: pd.DataFrame, ours: str) -> Iterator[tuple[str, bool, bool, bool, bool]]:
     """Yield each model and score, whether it is a leading one, and who is clearly better."""
     for (*_, target), part in rows.groupby(PLACE, sort=False):
         folds = by_fold(part)
-        if OURS not in folds.index:
+        if ours not in folds.index:
             continue
         for metric in (name for name in METRICS[target] if name in folds):
             scores = distance(metric, folds[metric]).unstack("model")
-            for model in scores.columns.drop(OURS):
-                gap = (scores[OURS] - scores[model]).dropna()
+            for model in scores.columns.drop(ours):
+                gap = (scores[ours] - scores[model]).dropna()
                 if gap.size:
                     won, lost = fold_gap(-gap)["clear"], fold_gap(gap)["clear"]
                     yield str(model), metric in LEADING[target], won, not (won or lost), lost

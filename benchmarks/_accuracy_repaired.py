@@ -10,7 +10,7 @@ from benchmarks._accuracy_summary import METRICS, OURS, PLACE, by_fold
 from benchmarks._tables import gap_text, grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -26,16 +26,9 @@ def repaired_lines(rows: pd.DataFrame) -> Iterator[str]:
     rows
         Rows of the models as they come.
     """
-    present = [name for name in REPAIRED if (rows["model"] == name).any()]
-    body = [
-        [where(part.iloc[0]), *(cell for name in present for cell in _change(part, name))]
-        for _, part in rows[rows["model"].isin([OURS, *present])].groupby(PLACE, sort=False)
-        if part["model"].isin(present).any() and (part["model"] == OURS).any()
-    ]
-    if not body:
+    table = differences(rows, REPAIRED)
+    if not table:
         return
-    labels = [MODELS[name].label for name in present]
-    parts = ("folds", "per feature", "AMI", "CPU seconds")
     yield (
         "Difference from Butterfly, which trains on measured pairs, on the folds that both have, "
         "mean +- standard deviation: of the leading score (per gene, peak or protein) and of AMI; "
@@ -44,7 +37,30 @@ def repaired_lines(rows: pd.DataFrame) -> Iterator[str]:
         "are in [data_sizes.md](data_sizes.md)."
     )
     yield ""
-    yield from grid(["where", *(f"{label}: {part}" for label in labels for part in parts)], body)
+    yield from table
+
+
+def differences(rows: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """Return the models' differences from Butterfly, place by place; empty where none ran.
+
+    Parameters
+    ----------
+    rows
+        Rows of the models as they come.
+    models
+        Ways to train Butterfly.
+    """
+    present = [name for name in models if (rows["model"] == name).any()]
+    body = [
+        [where(part.iloc[0]), *(cell for name in present for cell in _change(part, name))]
+        for _, part in rows[rows["model"].isin([OURS, *present])].groupby(PLACE, sort=False)
+        if part["model"].isin(present).any() and (part["model"] == OURS).any()
+    ]
+    if not body:
+        return []
+    labels = [MODELS[name].label for name in present]
+    parts = ("folds", "per feature", "AMI", "CPU seconds")
+    return grid(["where", *(f"{label}: {part}" for label in labels for part in parts)], body)
 
 
 def _change(part: pd.DataFrame, model: str) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks._accuracy_against import against_lines
 from benchmarks._accuracy_behind import LEAST, behind
 from benchmarks._accuracy_brief import brief_lines
+from benchmarks._accuracy_ensembles import ensemble_lines
 from benchmarks._accuracy_figure import cost_figure, score_figure
 from benchmarks._accuracy_jobs import DEFAULT
 from benchmarks._accuracy_leading import leading_lines
@@ -78,6 +79,8 @@ def markdown(
         lines += ["## Where Butterfly is not the best", "", *_behind(rows)]
         repaired = list(repaired_lines(rows))
         lines += ["## Pairs drawn again", "", *repaired] if repaired else []
+        ensembles = list(ensemble_lines(rows))
+        lines += ["## Mean of several models", "", *ensembles] if ensembles else []
         lines += ["## Cost of a fit", "", *_costs(rows)]
         lines += [] if suffix else ["## What was not run", "", *missing_lines(rows)]
     lines += [] if suffix else perturbed

@@ -38,7 +38,8 @@ def translate_ensemble(
 
     Train the same model from several seeds (``scvi.settings.seed = 1``, then ``train``): where
     they start decides part of what they say of a cell, and the mean over models is free of most
-    of that part. Training costs as many times more.
+    of that part. Train each on another split of :func:`scvi_xmodal.pp.rotate_validation`, and the
+    mean has learned from every cell that does not test. Training costs as many times more.
 
     Parameters
     ----------

@@ -198,6 +198,36 @@ SPLITTING = [
     ),
 ]
 
+
+def _rotate(split: Any = None, **options: Any) -> Any:
+    def call(w: World) -> Any:
+        data = w.part("rna", "atac")
+        own = pp.split(data) if split is None else split
+        return pp.rotate_validation(w.given(data), own, **options)
+
+    return call
+
+
+ROTATING = [
+    Case(
+        "rotate_validation",
+        "none",
+        lambda w: pp.rotate_validation(None, xm.data.Split(range(9))),
+        "data must be an AnnData or a MuData",
+    ),
+    Case("rotate_validation", "split", _rotate(range(9)), "split must be a split, as xm.pp"),
+    Case("rotate_validation", "range", _rotate(xm.data.Split([60])), "data have 60"),
+    Case("rotate_validation", "by", _rotate(by="donor"), "by='donor'; known are"),
+    Case("rotate_validation", "one", _rotate(n_rotations=1), "n_rotations=1; it takes 2"),
+    Case("rotate_validation", "text", _rotate(n_rotations="5"), "n_rotations must be a whole"),
+    Case("rotate_validation", "many", _rotate(n_rotations=49), "48 training and validation cells"),
+    Case("rotate_validation", "key", _rotate(by="batch", key="donor"), r"no obs\['donor'\]"),
+    Case("rotate_validation", "key_for_cells", _rotate(key="batch"), "by='batch'"),
+    Case("rotate_validation", "seed", _rotate(seed=-1), "seed must be a whole number"),
+    Case("rotate_validation", "batches", _rotate(by="batch", n_rotations=3), "2 different labels"),
+]
+
+
 ALIGNING = [
     Case(
         "align_features", "matrix", lambda w: pp.align_features(w.mdata["rna"].X, ["a"]), "AnnDa"
@@ -465,4 +495,4 @@ GATHERING = [
     ),
 ]
 
-CASES = [*SELECTING, *FILTERS, *SPLITTING, *ALIGNING, *PEAKS, *TRANSFORMS, *GATHERING]
+CASES = [*SELECTING, *FILTERS, *SPLITTING, *ROTATING, *ALIGNING, *PEAKS, *TRANSFORMS, *GATHERING]

@@ -14,6 +14,7 @@ from benchmarks._accuracy_against import against, against_lines
 from benchmarks._accuracy_baselines import ridge_depth
 from benchmarks._accuracy_behind import behind
 from benchmarks._accuracy_data import DATA, Task
+from benchmarks._accuracy_ensembles import ensemble_lines
 from benchmarks._accuracy_leading import leading, leading_lines
 from benchmarks._accuracy_missing import missing, missing_lines
 from benchmarks._accuracy_parts import parts, parts_lines
@@ -84,6 +85,20 @@ def test_pairs_drawn_again_are_compared_on_shared_folds(rows):
     assert "Butterfly-C: folds" not in "\n".join(text)
     assert list(repaired_lines(rows(butterfly=[0.5], ridge=[0.4]))) == []
     assert list(repaired_lines(rows(butterfly_t=[0.5]))) == []
+
+
+def test_ensembles_are_compared_with_the_regression_that_leaves_out_no_cell(rows):
+    table = rows(
+        butterfly=[0.5, 0.6, 0.1], ridge_validation=[0.55, 0.7, 0.3], butterfly_rotated=[0.8, 0.9]
+    )
+    text = "\n".join(ensemble_lines(table))
+    assert "| cortex_2k, by cell: ATAC -> RNA | 2 | +0.300 +- 0.000 | +0.300 +- 0.000 |" in text
+    assert (
+        "`Butterfly, validation rotated` is clearly better in 3 scores (2 of them leading) and "
+        "clearly worse in 0 (0); `Butterfly` is clearly better in 0 scores (0 of them leading) "
+        "and clearly worse in 3 (2)." in text
+    )
+    assert list(ensemble_lines(rows(butterfly=[0.5], ridge_validation=[0.4]))) == []
 
 
 def test_parts_are_paired_by_fold_and_seed(rows):
