@@ -106,10 +106,9 @@ CHECKED_ELSEWHERE = set(
     """
     annotated assembly assignment atac atac_density ax axes backed batch batch_effect by cells
     classifier client clustering clusters combine concordance counts curves depth embedding
-    gene_sets genome groups indices label level matrix method method_id metrics missing modalities
-    model_or_history models n_batches n_cell_types n_cells n_chromosomes n_latent names on_error
-    obs_keys protein
-    options peak_sets query reference rna rna_depth rows run scores sizes source statistics target
-    through totals training values
+    gene_sets genome groups indices label level matrix method method_id metrics missing
+    modalities model_or_history models n_batches n_cell_types n_cells n_chromosomes n_latent
+    names obs_keys on_error options peak_sets protein query reference rna rna_depth rows run
+    scores sizes source split statistics target through totals training values
     """.split()
 )
