@@ -22,7 +22,7 @@ from benchmarks._accuracy_inverse import inverse_tfidf
 from benchmarks._accuracy_jobs import KEY, Job, plan, read_variants
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_perturbed import perturbed_lines
-from benchmarks._accuracy_readme import readme_lines, update_readme
+from benchmarks._accuracy_readme import count_lines, readme_lines, update_readme
 from benchmarks._accuracy_report import markdown, write_report
 from benchmarks._accuracy_sizes import by_size, write_sizes
 from benchmarks._accuracy_summary import best, by_fold, paired_tests, spread
@@ -359,6 +359,9 @@ def test_the_readme_says_what_the_table_says(tmp_path, rows):
     assert "**0.450** | 0.600 (1) |" in readme_lines(easier)[2]
     nothing = rows(butterfly=[0.4]).assign(train_fraction=1.0, pearson_gene=np.nan)
     assert readme_lines(nothing)[2:-1] == []
+    two = rows(butterfly=[0.4, 0.5], wheel=[0.3, 0.4], knn=[0.6, 0.8]).assign(train_fraction=1.0)
+    assert "than scButterfly (wheel) 3 and 0 of 3; KNN 0 and 3 of 3." in count_lines(two)[0]
+    assert count_lines(nothing) == []
     (tmp_path / "other.md").write_text("no marks")
     update_readme(rows(butterfly=[0.4]).assign(train_fraction=1.0), tmp_path / "other.md")
     assert (tmp_path / "other.md").read_text() == "no marks"
