@@ -62,14 +62,18 @@ class QueryMixin:
             setup_layer=own_layer,
             indices=indices,
             batch_key=self._batch_key(),
-            # an AnnData has one obs
-            batch_places=() if modality is None else (self._batch_modality(),),
+            batch_places=self._batch_places(key),
             other_specs=tuple(other for other in self.specs.values() if other is not spec),
             repool=self._var(key) if repool else None,
         )
         if query.pool is not None:
             query.pool.warn()
         return query
+
+    def _batch_places(self, key: str) -> tuple[str | None, ...]:
+        """Return where a query's batches are looked for first."""
+        # an AnnData has one obs
+        return () if self._location(key)[0] is None else (self._batch_modality(),)
 
     def _check_key(self, key: Any, argument: str) -> ModalitySpec:
         if not isinstance(key, str) and hasattr(key, "__iter__") and argument != "target":

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from mudata import MuData
 
 from scvi_xmodal._arguments import MODEL, check_arguments
 from scvi_xmodal._layers import layer_names
-from scvi_xmodal.data import Query, RowReader, TranslationWriter, translation
+from scvi_xmodal.data import Query, RowReader, TranslationWriter, open_backed, translation
+from scvi_xmodal.data._query import pick_modality
+from scvi_xmodal.data._query_cells import cells_annotation, own_rows
 from scvi_xmodal.model._request import given_totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -43,6 +46,42 @@ def spec_of(models: Sequence[Any], number: int, key: str, argument: str) -> Moda
         return models[number]._check_key(key, argument)
     except ValueError as error:
         raise ValueError(f"models[{number}]: {error}") from error
+
+
+def obs_of_models(
+    models: Sequence[Any], sources: Sequence[str], query: Any, cells: Query, indices: Any
+) -> list[pd.DataFrame]:
+    """Return the cells' annotation as each model reads it, of which the first read the cells.
+
+    A MuData may hold columns of one name in several places: each model looks for its batches where
+    it was set up with them.
+
+    Parameters
+    ----------
+    models
+        The models.
+    sources
+        What each translates from.
+    query, indices
+        What the cells were read of.
+    cells
+        The cells, read by the first model.
+    """
+    first, source = models[0], sources[0]
+    ways = [(m._batch_key(), m._batch_places(key)) for m, key in zip(models, sources, strict=True)]
+    if all(way == ways[0] for way in ways):
+        return [cells.obs] * len(models)
+    data = first.adata if query is None else query
+    data = open_backed(data) if isinstance(data, str | Path) else data
+    if not isinstance(data, MuData):
+        return [cells.obs] * len(models)
+    adata = pick_modality(data, first.specs[source], modality=first._location(source)[0])
+    rows = own_rows(data, adata, indices)
+    found = [cells.obs]
+    for batch_key, places in ways[1:]:
+        obs = cells_annotation(data, adata, batch_key, places)
+        found.append(obs if rows is None else obs.iloc[rows])
+    return found
 
 
 def query_blocks(query: Query, n_features: int) -> Iterator[tuple[slice, Query]]:

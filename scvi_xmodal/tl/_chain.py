@@ -10,7 +10,14 @@ import pandas as pd
 
 from scvi_xmodal._arguments import LIST, check_arguments
 from scvi_xmodal.data import Query, RowReader
-from scvi_xmodal.tl._blocks import check_models, gathered, of_rows, query_blocks, spec_of
+from scvi_xmodal.tl._blocks import (
+    check_models,
+    gathered,
+    obs_of_models,
+    of_rows,
+    query_blocks,
+    spec_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,7 +115,9 @@ def translate_chain(
     for handover in handovers:
         handover.warn()
     first = steps[0][0]._query(query, path[0], layer, indices, repool=repool)
-    blocks = _blocks(first, steps, handovers, batches, options)
+    sources = [source for _, source, _ in steps]
+    obs = obs_of_models([model for model, _, _ in steps], sources, query, first, indices)
+    blocks = _blocks(first, obs, steps, handovers, batches, options)
     coverage = np.asarray([handover.coverage for handover in handovers], dtype=np.float64)
     own: dict[str, Any] = {"path": list(path), "coverage": coverage, "source": path[0]}
     if first.pool is not None:
@@ -149,11 +158,11 @@ class _Handover:
                 stacklevel=3,
             )
 
-    def query(self, translated: AnnData) -> Query:
+    def query(self, translated: AnnData, obs: pd.DataFrame) -> Query:
         reader = RowReader(
             translated.layers["mean"], position=self.position, n_features=self.spec.n_features
         )
-        return Query(reader, translated.obs, spec=self.spec)
+        return Query(reader, obs, spec=self.spec)
 
 
 Step = tuple[Any, str, str]
@@ -183,12 +192,13 @@ def _checked_steps(models: Sequence[Any], path: Sequence[str]) -> list[Step]:
 
 def _blocks(
     first: Query,
+    obs: list[pd.DataFrame],
     steps: list[Step],
     handovers: list[_Handover],
     batches: list[Any],
     options: dict[str, Any],
 ) -> Iterator[AnnData]:
-    """Yield the translation of some rows at a time."""
+    """Yield the translation of some rows at a time; ``obs`` are the cells as each model reads."""
     widest = max(model._check_key(target, "target").n_features for model, _, target in steps)
     for rows, part in query_blocks(first, widest):
         last = of_rows(options, rows, first.obs.index)
@@ -198,5 +208,5 @@ def _blocks(
                 part, source=source, target=target, transform_batch=batches[number], **own
             )
             if number < len(handovers):
-                part = handovers[number].query(translated)
+                part = handovers[number].query(translated, obs[number + 1].iloc[rows])
         yield translated

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scvi_xmodal._arguments import LIST, TEXT, check_arguments
 from scvi_xmodal.data import translation
-from scvi_xmodal.tl._blocks import check_models, gathered, matrices, of_rows, query_blocks, spec_of
+from scvi_xmodal.tl._blocks import (
+    check_models,
+    gathered,
+    matrices,
+    obs_of_models,
+    of_rows,
+    query_blocks,
+    spec_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,15 +107,19 @@ def translate_ensemble(
             'call its translate(). layers["std"] says how far the models disagree.'
         )
     cells = models[0]._query(query, source, layer, indices, repool=repool)
+    obs = obs_of_models(models, [source] * len(models), query, cells, indices)
     ends = models[0].specs[source], models[0]._check_key(target, "target")
     widest = max(spec.n_features for spec in ends)
     blocks = (
         _mean(
             [
                 model.translate(
-                    part, source=source, target=target, **of_rows(options, rows, cells.obs.index)
+                    replace(part, obs=own.iloc[rows]),
+                    source=source,
+                    target=target,
+                    **of_rows(options, rows, cells.obs.index),
                 )
-                for model in models
+                for model, own in zip(models, obs, strict=True)
             ]
         )
         for rows, part in query_blocks(cells, widest * len(models))

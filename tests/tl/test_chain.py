@@ -140,3 +140,22 @@ class TestRefused:
     def test_batches(self, mdata, models):
         with pytest.raises(ValueError, match="transform_batch has 1 entries for 2 models"):
             translate_chain(models, mdata, PATH, transform_batch=["a"])
+
+
+def test_each_model_finds_its_batches_where_it_was_set_up_with_them():
+    mdata = xm.datasets.synthetic(
+        n_cells=60, n_genes=20, n_peaks=30, atac_density=0.3, n_batches=2, batch_effect=1.0
+    )
+    steps = []
+    for batch_key in (None, "batch"):
+        Butterfly.setup_mudata(mdata, batch_key=batch_key)
+        steps.append(Butterfly(mdata, n_latent=4, n_embedding=8))
+        steps[-1].train(2, pretrain_epochs=2, enable_progress_bar=False)
+    query = mdata.copy()  # where one modality calls something else "batch"
+    query["rna"].obs["batch"] = query["rna"].obs["batch"].to_numpy()[::-1]
+    out = translate_chain(steps, query, ["rna", "rna", "atac"])
+    denoised = steps[0].translate(query, source="rna", target="rna")
+    denoised.obs["batch"] = query.obs["batch"]
+    reader = RowReader(np.asarray(denoised.layers["mean"]), n_features=20)
+    expected = steps[1].translate(Query(reader, denoised.obs), source="rna", target="atac")
+    np.testing.assert_allclose(out.X, expected.X, atol=1e-6)

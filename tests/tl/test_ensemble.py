@@ -141,3 +141,25 @@ def test_weights_and_probabilities_of_peaks_have_no_mean(mdata, models):
     weights = Butterfly(mdata, n_latent=4, n_embedding=8, atac_target="tfidf")
     with pytest.raises(ValueError, match="Model 1 predicts TF-IDF values of 'atac' and model 0"):
         translate_ensemble([models[0], weights], mdata["rna"], source="rna", target="atac")
+
+
+def test_each_member_finds_its_batches_where_it_was_set_up_with_them():
+    mdata = xm.datasets.synthetic(
+        n_cells=60, n_genes=20, n_peaks=30, atac_density=0.3, n_batches=2, batch_effect=1.0
+    )
+    members = []
+    for batch_key in (None, "batch"):
+        Butterfly.setup_mudata(mdata, batch_key=batch_key)
+        members.append(Butterfly(mdata, n_latent=4, n_embedding=8))
+        members[-1].train(2, pretrain_epochs=2, enable_progress_bar=False)
+    query = mdata.copy()  # where one modality calls something else "batch"
+    query["atac"].obs["batch"] = query["atac"].obs["batch"].to_numpy()[::-1]
+    for order in (members, members[::-1]):
+        out = translate_ensemble(order, query, indices=range(5, 40), **WAY)
+        own = [model.translate(query, indices=range(5, 40), **WAY) for model in order]
+        np.testing.assert_allclose(out.X, np.mean([o.X for o in own], axis=0), atol=1e-6)
+    # and where the first reads no modality that has it
+    del query["atac"].obs["batch"], query.obs["batch"]
+    out = translate_ensemble(members, query, **WAY)
+    own = [model.translate(query, **WAY) for model in members]
+    np.testing.assert_allclose(out.X, np.mean([o.X for o in own], axis=0), atol=1e-6)
