@@ -54,10 +54,13 @@ def match_most_features(
     Raises
     ------
     ValueError
-        If more are missing.
+        If more are missing, or one of the model's features stands in several columns.
     """
     model_index = pd.Index(np.asarray(model_names, dtype=object))
-    position = model_index.get_indexer(pd.Index(np.asarray(names, dtype=object)))
+    own = pd.Index(np.asarray(names, dtype=object))
+    position = model_index.get_indexer(own)
+    # its counts would go by parts, and each further column hide that another feature is missing
+    check_unique(own[position >= 0], name=f"The data's {modality!r} features")
     n_missing = model_index.size - int((position >= 0).sum())
     if not n_missing:
         return position.astype(np.int64)

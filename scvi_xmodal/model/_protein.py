@@ -105,8 +105,8 @@ class ProteinHeadMixin:
         ------
         ValueError
             If the model is not trained, knows no RNA or knows proteins already; if modalities
-            are missing or unpaired, values are no counts, proteins repeat, are fewer than two or
-            0 in all training cells, or too many genes are missing.
+            are missing or unpaired, values are no counts, proteins or the model's genes repeat,
+            proteins are fewer than two or 0 in all training cells, or too many genes are missing.
         """
         check_arguments(locals())
         self._check_can_have_head()

@@ -187,6 +187,14 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"proteins are not unique: 1 names.*\['b'\]"):
             model.train_protein_head(mdata)
 
+    def test_duplicate_genes(self, model, cite):
+        names = cite["rna"].var_names.tolist()
+        rna = _renamed(cite["rna"], [names[1], *names[1:]])  # and lacks the first
+        with pytest.warns(UserWarning, match="unique"):  # mudata's own
+            mdata = MuData({"rna": rna, "protein": cite["protein"]})
+        with pytest.raises(ValueError, match=f"'rna' features are not unique.*{names[1]}"):
+            model.train_protein_head(mdata)
+
     def test_all_zero_proteins(self, model, cite):
         counts = cite["protein"].X.toarray()
         counts[:50, 2] = 0
