@@ -153,18 +153,27 @@ class PerturbationMixin:
                 indices = np.flatnonzero(self._own_rows(key) >= 0)
         query = super()._query(adata, key, layer, indices, **options)  # type: ignore[misc]
         if conditions is not None:
-            self._refuse_other_condition(query, key, conditions)
+            self._refuse_other_condition(query, key, conditions, is_own=adata is None)
         return query
 
-    def _refuse_other_condition(self, query: Query, key: str, conditions: dict[str, str]) -> None:
+    def _refuse_other_condition(
+        self, query: Query, key: str, conditions: dict[str, str], *, is_own: bool
+    ) -> None:
+        """Raise at cells of other conditions; ``is_own`` says that they are the training data's.
+
+        Where no cell is of a condition that the model knows, others may call it otherwise.
+        """
         column = self._condition_key()
         if column not in query.obs:
             return
-        (other,) = (value for name, value in conditions.items() if name != key)
-        n_others = int((query.obs[column].astype(str) == str(other)).sum())
-        if n_others:
+        values = query.obs[column].astype(str)
+        here = values == str(conditions[key])
+        known = set(map(str, conditions.values()))
+        others = values[~here] if is_own or here.any() else values[values.isin(known)]
+        if others.size:
             raise ValueError(
-                f"{n_others} of the {query.n_obs} cells are {other!r} in obs[{column!r}], but "
+                f"{others.size} of the {query.n_obs} cells are "
+                f"{' or '.join(map(repr, others.unique()[:3]))} in obs[{column!r}], but "
                 f"source={key!r} is {conditions[key]!r}. Give the cells of one condition: "
                 f"adata[adata.obs[{column!r}] == {conditions[key]!r}], or indices= of those alone."
             )

@@ -178,6 +178,19 @@ class TestRefused:
         assert own.obs_names.tolist() == cells.obs_names[rows].tolist()
         np.testing.assert_array_equal(own.X, same.X)
 
+    def test_cells_of_further_conditions_among_them(self, cells):
+        names = cells.obs["condition"].astype(object).to_numpy()
+        names[::4] = "third"
+        cells.obs["condition"] = names
+        model = _train(cells, split=_split(cells))
+        given = {"source": "control", "target": "perturbed"}
+        rows, third = np.flatnonzero(names != "stim"), np.flatnonzero(names == "third")
+        for query, indices in ((cells, rows), (None, rows), (None, third)):
+            with pytest.raises(ValueError, match=f"{third.size} of .* cells are 'third' in obs"):
+                model.translate(query, indices=indices, **given)
+        # another experiment may call its control cells otherwise
+        assert model.translate(cells[third].copy(), **given).n_obs == third.size
+
     def test_batches_that_tell_the_conditions_apart(self, cells):
         given = {"condition_key": "condition", **SETUP, "batch_key": "batch"}
         with pytest.raises(
