@@ -14,11 +14,16 @@ from scipy import sparse
 from scvi_xmodal._arguments import check_arguments, shown
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data._matching import match_places
+from scvi_xmodal.data._modalities import check_kind, kind_of_feature, may_be_of_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+
+_FEATURE_TYPES = "feature_types"
+_TAKE_APART = "Take the kinds apart, xm.pp.to_mudata(adata)"
 
 
 def align_features(
@@ -33,7 +38,8 @@ def align_features(
 
     Features that the reference does not know are left out. Features are matched by name, and peaks
     whose coordinates are written otherwise (``chr1-10-20``, ``chr1:10-20``) by place; peaks called
-    on other data are mapped by overlap, with :func:`repool_peaks`.
+    on other data are mapped by overlap, with :func:`repool_peaks`. A gene is no antibody of its
+    name, where ``var["feature_types"]`` of data and reference say so.
 
     Parameters
     ----------
@@ -63,7 +69,8 @@ def align_features(
     Raises
     ------
     ValueError
-        If features are missing, identifiers are not unique, or none is shared.
+        If features are missing, identifiers are not unique, none is shared, or names without
+        ``feature_types`` may mean features of several kinds in the data.
 
     Examples
     --------
@@ -81,12 +88,20 @@ def align_features(
         raise ValueError(f"An AnnData is needed, got {type(adata).__name__}: give one modality.")
     table = as_table(reference)
     wanted = _identifiers(table, match, strip_versions, of="reference", fall_back=True)
-    known = _identifiers(adata.var, match, strip_versions, of="adata", fall_back=False)
-    position = _positions(wanted, known)
-    if match == "name":
-        position = match_places(wanted, known, position)
+    position = np.full(len(table), -1, dtype=np.int64)
+    candidates = np.zeros(adata.n_vars, dtype=bool)
+    for rows, columns in _same_kinds(table, adata):
+        var = adata.var[columns]
+        known = _identifiers(var, match, strip_versions, of="adata", fall_back=False)
+        own = _positions(wanted[rows], known)
+        if match == "name":
+            own = match_places(wanted[rows], known, own)
+        position[rows] = np.append(np.flatnonzero(columns), -1)[own]
+        candidates |= columns
+    if match == "name" and _FEATURE_TYPES not in table:
+        _refuse_ambiguous(adata.var, position)
     found = position >= 0
-    _report_missing(table.index[~found], found, missing=missing, own=adata.var_names)
+    _report_missing(table.index[~found], found, missing=missing, own=adata.var_names[candidates])
     taken = adata[:, position[found]].to_memory(copy=True)
     return AnnData(
         X=None if taken.X is None else _spread(taken.X, found),
@@ -129,6 +144,52 @@ def _refuse_several(reference: Any) -> None:
         )
 
 
+def _same_kinds(
+    table: pd.DataFrame, adata: AnnData
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield which features of a table, and which of the data's, may be the same by their kind."""
+    kinds = pd.Series([None] * len(table), dtype=object)
+    if _FEATURE_TYPES in table:
+        kinds = pd.Series([kind_of_feature(name) for name in table[_FEATURE_TYPES]], dtype=object)
+    for kind in kinds.unique():
+        rows = (kinds.isna() if kind is None else kinds == kind).to_numpy()
+        columns = np.ones(adata.n_vars, dtype=bool)
+        if kind is not None:
+            columns = may_be_of_kind(adata, kind)
+            if not columns.any():
+                check_kind(adata, kind, "The reference")
+        yield rows, columns
+
+
+def _refuse_ambiguous(var: pd.DataFrame, position: NDArray[np.int64]) -> None:
+    """Raise if names alone were to tell genes from antibodies of the same names.
+
+    Names that were made unique tell no kind either: ``"CD4"`` is what came first, the other is
+    ``"CD4-1"``.
+    """
+    if not _holds_kinds(var):
+        return
+    types = pd.Series(var[_FEATURE_TYPES].astype(str).to_numpy(), index=var.index.astype(str))
+    own = types.iloc[position[position >= 0]]
+    twins = types.reindex([f"{name}-1" for name in own.index])
+    unlike = twins.notna().to_numpy() & (twins.to_numpy() != own.to_numpy())
+    pairs = list(zip(own.index[unlike], twins.index[unlike], strict=True))
+    if own.nunique() > 1:
+        pairs.append((own.index[0], own.index[own != own.iloc[0]][0]))
+    if pairs:
+        one, other = pairs[0]
+        raise ValueError(
+            f"The reference names features but no kinds, and the data hold several: {one!r} is "
+            f"{types[one]}, {other!r} is {types[other]}. {_TAKE_APART}, or give a var table with "
+            f"{_FEATURE_TYPES!r}."
+        )
+
+
+def _holds_kinds(var: pd.DataFrame) -> bool:
+    """Return whether features are of several kinds by what they say."""
+    return _FEATURE_TYPES in var and var[_FEATURE_TYPES].nunique() > 1
+
+
 def _identifiers(
     var: pd.DataFrame, match: str, strip_versions: bool, *, of: str, fall_back: bool
 ) -> pd.Series:
@@ -149,10 +210,12 @@ def _identifiers(
         text = text.str.replace(r"^(ENS[A-Z]*\d+)\.\d+", r"\1", regex=True)
     twice = text[text.duplicated() & ~empty].unique()
     if len(twice):
+        # made unique, an antibody's name would be left to the gene
+        mend = _TAKE_APART if _holds_kinds(var) else "Call var_names_make_unique()"
         raise ValueError(
             f"{name} are not unique: {len(twice)} appear more than once, such as "
-            f"{list(twice[:3])}. Call var_names_make_unique(), or match by unique identifiers, "
-            "such as match='gene_ids'."
+            f"{list(twice[:3])}. {mend}, or match by unique identifiers, such as "
+            "match='gene_ids'."
         )
     return text
 

@@ -216,3 +216,48 @@ def test_files_and_ugly_sizes(adata: AnnData, tmp_path: Path) -> None:
         assert result.shape == (n_cells, 1)
     no_counts = AnnData(obs=adata.obs, var=adata.var)
     assert pp.align_features(no_counts, ["c"]).X is None
+
+
+class TestSeveralKinds:
+    """One table of a 10x file, in which a gene and an antibody have the same name."""
+
+    @pytest.fixture
+    def table(self) -> AnnData:
+        names = ["CD4", "ACTB", "CD4", "CD3"]
+        kinds = ["Gene Expression"] * 2 + ["Antibody Capture"] * 2
+        var = pd.DataFrame({"feature_types": kinds}, index=names)
+        with pytest.warns(UserWarning, match="not unique"):
+            return AnnData(np.arange(8.0).reshape(2, 4), var=var)
+
+    def test_a_reference_that_tells_kinds_gets_its_own(self, table: AnnData) -> None:
+        for columns in ([3, 2], [1, 0]):
+            reference = table.var.iloc[columns]
+            aligned = pp.align_features(table, reference)
+            np.testing.assert_array_equal(aligned.X, table.X[:, columns])
+            pd.testing.assert_frame_equal(aligned.var, reference)
+
+    def test_names_that_were_made_unique_are_not_the_other_kinds(self, table: AnnData) -> None:
+        proteins = table.var.iloc[2:]
+        table.var_names_make_unique()
+        with pytest.raises(ValueError, match=r"lack 1 .*'CD4'.*own are named \['CD4-1', 'CD3'\]"):
+            pp.align_features(table, proteins)
+        whole = pp.align_features(table, table.var.iloc[::-1])
+        np.testing.assert_array_equal(whole.X, table.X[:, ::-1])
+
+    @pytest.mark.parametrize("names", [["CD4"], ["CD3", "ACTB"], ["CD4", "CD3"]])
+    def test_names_alone_do_not_tell(self, table: AnnData, names: list[str]) -> None:
+        with pytest.raises(ValueError, match=r"not unique.*Take the kinds apart, xm\.pp\.to_mud"):
+            pp.align_features(table, names)
+        table.var_names_make_unique()
+        with pytest.raises(ValueError, match=r"no kinds.*Gene Expression.*Take the kinds apart"):
+            pp.align_features(table, names)
+
+    def test_names_of_one_kind_are_enough(self, table: AnnData) -> None:
+        table.var_names_make_unique()
+        for name, column in (("ACTB", 1), ("CD3", 3)):
+            np.testing.assert_array_equal(pp.align_features(table, [name]).X, table.X[:, [column]])
+
+    def test_a_reference_of_another_kind_is_named(self, table: AnnData) -> None:
+        genes, proteins = table[:, :2].copy(), table.var.iloc[2:]
+        with pytest.raises(ValueError, match="takes protein, but .* says that this is rna"):
+            pp.align_features(genes, proteins)
