@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
+from scvi import settings
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._layers import layer_names
@@ -126,6 +127,8 @@ class _Task:
                     f"{name}= cannot be split over workers: all cells of a file are translated, "
                     "at the median or predicted depth. Use model.translate."
                 )
+        # what is drawn for quantiles is drawn with it, and workers have none of their own
+        self.seed = settings.seed
         self.model_dir = str(model_dir)
         # what is kept of this call serves no other: model and file may be written anew
         self.call = uuid4().hex
@@ -144,6 +147,8 @@ class _Task:
 
     def translate(self, start: int, stop: int) -> AnnData:
         """Translate some of the cells."""
+        if settings.seed != self.seed:
+            settings.seed = self.seed
         cells = self.cells()
         part = Query(
             _RowsOf(cells.reader, start, stop),  # type: ignore[arg-type]

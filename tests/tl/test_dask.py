@@ -10,7 +10,7 @@ from mudata import MuData
 
 from scvi_xmodal.datasets import synthetic
 from scvi_xmodal.model import Butterfly
-from scvi_xmodal.tl import translate_dask
+from scvi_xmodal.tl import _dask, translate_dask
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,19 @@ def test_two_workers_of_a_local_cluster_write_the_same(saved, tmp_path):
     written = anndata.read_zarr(path)
     np.testing.assert_allclose(written.X, direct.X, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(written.layers["mean"], direct.layers["mean"], rtol=1e-4)
+
+
+def test_workers_draw_with_the_callers_seed(saved, monkeypatch):
+    folder, model, mdata = saved
+    given = {"source": "atac", "target": "rna"}
+    options = {"quantiles": (0.1, 0.9), "n_samples": 2}
+    monkeypatch.setattr(scvi.settings, "seed", 3)
+    direct = model.translate(mdata["atac"], **given, **options)
+    task = _dask._Task(folder / "model", folder / "atac.zarr", *given.values(), options)
+    monkeypatch.setattr(scvi.settings, "seed", None)  # as in another process
+    other = model.translate(mdata["atac"], **given, **options)
+    assert (direct.layers["q90"] != other.layers["q90"]).any()
+    np.testing.assert_array_equal(task.translate(0, 90).layers["q90"], direct.layers["q90"])
 
 
 def test_mistakes_are_told_before_work_starts(saved, tmp_path):
