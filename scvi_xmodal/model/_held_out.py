@@ -119,10 +119,14 @@ def as_scipy(rows: Any) -> Any:
 
 
 def cell_fit(
-    module: Any, key: str, counts: SparseRows, batch: torch.Tensor | None = None
+    module: Any,
+    key: str,
+    counts: SparseRows,
+    batch: torch.Tensor | None = None,
+    **encoded: torch.Tensor,
 ) -> CellFit:
-    """Return what a module says of cells through one modality."""
-    return CellFit(*(part.cpu().numpy() for part in module.fit_of(key, counts, batch)))
+    """Return what a module says of cells through one modality, encoded as they are told."""
+    return CellFit(*(part.cpu().numpy() for part in module.fit_of(key, counts, batch, **encoded)))
 
 
 def familiarity_reference(module: Any, key: str, held: HeldOut) -> dict[str, Any] | None:

@@ -63,6 +63,7 @@ class TrustMixin:
     _batch_codes: Any
     _check_decoded_batch: Any
     _check_key: Any
+    _encoder_inputs: Any
     _query: Any
 
     def _assess(
@@ -218,7 +219,9 @@ class TrustMixin:
             rows = slice(start, min(start + size, query.n_obs))
             counts = to_device(query.reader.sparse_rows(rows), self.device)
             batch = None if codes is None else torch.from_numpy(codes[rows]).to(self.device)
-            parts.append(reference.score(cell_fit(self.module, source, counts, batch)))
+            # as translate does: a batch to reconstruct in says nothing of where cells are from
+            encoded = self._encoder_inputs(query.obs, rows)
+            parts.append(reference.score(cell_fit(self.module, source, counts, batch, **encoded)))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return pd.DataFrame(columns, index=query.obs.index)
 

@@ -106,7 +106,11 @@ class UncertaintyMixin:
 
     @torch.inference_mode()
     def fit_of(
-        self, source: str, counts: SparseRows, batch: torch.Tensor | None = None
+        self,
+        source: str,
+        counts: SparseRows,
+        batch: torch.Tensor | None = None,
+        own_batch: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         r"""Return latent means, misfit and total of cells through their own modality.
 
@@ -122,13 +126,15 @@ class UncertaintyMixin:
         counts
             Counts of shape (n_cells, n_features).
         batch
-            Batches of the cells, of shape (n_cells,).
+            Batches to decode in, of shape (n_cells,).
+        own_batch
+            Batches to encode in, of shape (n_cells,), for models that do; by default ``batch``.
 
         Returns
         -------
         Means of shape (n_cells, n_latent), and misfits and totals of shape (n_cells,).
         """
-        z = self._latent_in(source, counts, batch).mean
+        z = self._latent_in(source, counts, batch if own_batch is None else own_batch).mean
         total = counts.row_counts() if self.specs[source].kind == "atac" else counts.row_sums()
         hidden = self._hidden(source, z, batch)
         mean, variance = self._likelihood(source).moments(hidden, total.clamp(min=1))

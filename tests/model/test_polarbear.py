@@ -173,6 +173,21 @@ class TestSingleAssayCells:
         del query.obs["lane"]
         assert model.get_latent_representation(query, modality="atac").shape == (5, 4)
 
+    def test_familiarity_encodes_cells_as_translations_do(self, simulate):
+        mdata = simulate(n_batches=2, batch_effect=1.0)
+        model = _trained(mdata, batch_key="batch")
+        rna = mdata["rna"].copy()
+        own = model.familiarity(rna, source="rna")
+        there = model.familiarity(rna, source="rna", transform_batch="batch_0")
+        assert (own["familiarity_reconstruction"] != there["familiarity_reconstruction"]).any()
+        parts = []
+        for batch in ("batch_0", "of no one"):  # the latent is of the cell's own batch alone
+            rna.obs["batch"] = batch
+            options = {"source": "rna", "transform_batch": "batch_1"}
+            parts.append(model.familiarity(rna, **options)["familiarity_latent"])
+        np.testing.assert_array_equal(own["familiarity_latent"], there["familiarity_latent"])
+        assert (parts[0] != parts[1]).any()
+
     def test_no_paired_cell(self, simulate):
         mdata = simulate()
         parts = {"rna": mdata["rna"][:30].copy(), "atac": mdata["atac"][30:].copy()}
