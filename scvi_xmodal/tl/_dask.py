@@ -14,6 +14,7 @@ from scvi import settings
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import Query, TranslationWriter
+from scvi_xmodal.model._several import one_or_several
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -133,7 +134,7 @@ class _Task:
         # what is kept of this call serves no other: model and file may be written anew
         self.call = uuid4().hex
         self.store = str(store)
-        self.source = source if isinstance(source, str) else tuple(source)
+        self.source = one_or_several(source)
         self.target = target
         self.layer = options.pop("layer", None)
         self.repool = bool(options.pop("repool", False))

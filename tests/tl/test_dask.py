@@ -142,6 +142,10 @@ class TestCells:
         written = write(partly, source=source)
         self._same(written, model.translate(partly, source=source, target="rna"))
 
+    def test_one_source_in_a_list_is_one_source(self, saved, write):
+        direct = saved[1].translate(saved[2], source="atac", target="rna")
+        self._same(write(saved[2], source=["atac"]), direct)
+
     def test_what_needs_the_whole_is_refused(self, saved, write):
         mdata = saved[2]
         for options in ({"indices": [0]}, {"depth": np.ones(90)}):
