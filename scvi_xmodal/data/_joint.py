@@ -74,7 +74,9 @@ def join_queries(mdata: MuData, parts: Mapping[str, tuple[str, Query]], indices:
     obs = _annotation({key: query.obs for key, (_, query) in parts.items()}, own)
     readers = {key: query.reader for key, (_, query) in parts.items()}
     pools = [query.pool for _, query in parts.values() if query.pool is not None]
-    return Query(JointReader(readers, own), obs, pools[0] if pools else None)  # type: ignore[arg-type]
+    specs: Any = tuple(query.spec for _, query in parts.values())
+    reader: Any = JointReader(readers, own)
+    return Query(reader, obs, pools[0] if pools else None, specs)
 
 
 def _read_rows(mdata: MuData, name: str) -> NDArray[np.int64]:

@@ -45,19 +45,40 @@ class Query:
     pool
         How the query's peaks were mapped onto the model's, if they were.
     spec
-        The modality that the features' order is of; ``None`` where several were read.
+        The modality that the features' order is of, or several; ``None`` where nobody said.
     """
 
     reader: RowReader
     obs: pd.DataFrame
     pool: PeakPool | None = None
-    spec: ModalitySpec | None = None
+    spec: ModalitySpec | tuple[ModalitySpec, ...] | None = None
 
-    def check_source(self, spec: ModalitySpec) -> None:
-        """Raise a ``ValueError`` if the counts are of another modality or in another order."""
-        own = self.spec
-        if own is None or own is spec:
+    def check_source(self, *specs: ModalitySpec) -> None:
+        """Raise a ``ValueError`` if the counts are of other modalities or in another order."""
+        if self.spec is None:
             return
+        read = self.spec if isinstance(self.spec, tuple) else (self.spec,)
+        own, wanted = ({spec.key: spec for spec in part} for part in (read, specs))
+        if len(own) == len(wanted) == 1:
+            _check_same(read[0], specs[0])
+        elif own.keys() != wanted.keys():
+            raise ValueError(
+                f"The Query was read as {list(own)}, but the source is {list(wanted)}: give the "
+                "cells themselves."
+            )
+        else:
+            for key, spec in wanted.items():
+                _check_same(own[key], spec)
+
+    @property
+    def n_obs(self) -> int:
+        """Number of cells."""
+        return self.reader.n_rows
+
+
+def _check_same(own: ModalitySpec, spec: ModalitySpec) -> None:
+    """Raise unless what was read is what a model reads."""
+    if own is not spec:
         if own.key != spec.key or list(own.feature_names) != list(spec.feature_names):
             raise ValueError(
                 f"The Query was read as {own.key!r} ({own.n_features} features), but the model's "
@@ -70,11 +91,6 @@ class Query:
                 "another order, as those set up with other chromosomes do: give the cells "
                 "themselves."
             )
-
-    @property
-    def n_obs(self) -> int:
-        """Number of cells."""
-        return self.reader.n_rows
 
 
 def read_query(

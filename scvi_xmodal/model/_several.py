@@ -43,6 +43,7 @@ class SeveralSourcesMixin:
         if len(set(key)) < len(key):
             raise ValueError(f"{argument}={key!r} names a modality twice.")
         if isinstance(adata, Query):
+            adata.check_source(*(self.specs[own] for own in key))
             refuse_choices(layer, indices, repool=options.get("repool", False))
             return adata
         adata = open_backed(adata) if isinstance(adata, str | Path) else adata

@@ -10,7 +10,7 @@ import torch
 from mudata import MuData
 
 from scvi_xmodal.datasets._mudata import own_columns_only
-from scvi_xmodal.model import Babel
+from scvi_xmodal.model import Babel, Butterfly
 
 BOTH = ("rna", "atac")
 
@@ -123,6 +123,27 @@ class TestRefused:
     def test_names(self, with_protein, source, message):
         with pytest.raises(ValueError, match=message):
             with_protein.model.translate(with_protein.mdata, source=source, target="protein")
+
+    @pytest.mark.parametrize(
+        ("read", "source"),
+        [(BOTH, ("rna", "protein")), (BOTH, "rna"), ("rna", BOTH)],
+    )
+    def test_a_query_read_of_others(self, with_protein, read, source):
+        model, mdata = with_protein.model, with_protein.mdata
+        cells = model._query(mdata, read, None, None)
+        with pytest.raises(ValueError, match="The Query was read as .* but the source is"):
+            model.translate(cells, source=source, target="protein")
+
+    def test_a_query_read_of_features_in_another_order(self, with_protein, quick):
+        mdata = with_protein.original.copy()
+        mdata.mod["atac"] = mdata["atac"][:, ::-1].copy()
+        mdata.update()
+        Butterfly.setup_mudata(mdata)
+        other = Butterfly(mdata, n_latent=4)
+        other.train(**quick)
+        cells = with_protein.model._query(with_protein.mdata, BOTH, None, None)
+        with pytest.raises(ValueError, match="'atac' .* others or in another order"):
+            other.translate(cells, source=BOTH, target="protein")
 
     def test_quantiles(self, with_protein):
         with pytest.raises(ValueError, match="one source at a time"):
