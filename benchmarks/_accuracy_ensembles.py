@@ -34,7 +34,8 @@ def ensemble_lines(rows: pd.DataFrame) -> Iterator[str]:
         "Difference from Butterfly, one model, on the folds that both have, mean +- standard "
         "deviation: of the leading score (per gene, peak or protein) and of AMI; and how many "
         f"times as long the fits take. `{MODELS[ROTATED].label}`: one model for every part of the "
-        "cells to stop by (`xm.pp.rotate_validation`), so that every cell trains all but one."
+        "cells to stop by (`xm.pp.rotate_validation`), so that every cell trains all but one; by "
+        "cell type the parts are whole types, of which it is told."
     )
     yield ""
     yield from table

@@ -18,8 +18,9 @@ median depth (``translate``). No other model has such a depth; **ridge_depth** i
 (odds times predicted over median depth, the latter by least squares on the logarithms of the
 source's library and detected features), **butterfly_median** is Butterfly without.
 **butterfly_seeds** is the mean of three models of the same cells, **butterfly_rotated** of models
-that stop by other cells each (``xm.pp.rotate_validation``: five by cell, by cell type four; by
-batch two on the cortex sets, elsewhere five parts of the one batch), so that no cell is left out.
+that stop by other cells each, so that no cell is left out (``xm.pp.rotate_validation``: five of
+random cells; of the training and validation cells' types four parts, and so it is told these
+types; of batches two on the cortex sets, elsewhere five parts of the one batch's cells).
 
 How models of others are run, each as it is meant to be used:
 
