@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _FEATURE_TYPES = "feature_types"
+_NAMED_ALIKE = ("rna", "protein")
 _TAKE_APART = "Take the kinds apart, xm.pp.to_mudata(adata)"
 
 
@@ -90,7 +91,7 @@ def align_features(
     wanted = _identifiers(table, match, strip_versions, of="reference", fall_back=True)
     position = np.full(len(table), -1, dtype=np.int64)
     candidates = np.zeros(adata.n_vars, dtype=bool)
-    for rows, columns in _same_kinds(table, adata):
+    for kind, rows, columns in _same_kinds(table, adata):
         var = adata.var[columns]
         known = _identifiers(var, match, strip_versions, of="adata", fall_back=False)
         own = _positions(wanted[rows], known)
@@ -98,8 +99,10 @@ def align_features(
             own = match_places(wanted[rows], known, own)
         position[rows] = np.append(np.flatnonzero(columns), -1)[own]
         candidates |= columns
-    if match == "name" and _FEATURE_TYPES not in table:
-        _refuse_ambiguous(adata.var, position)
+        if match == "name" and kind is None:
+            _refuse_ambiguous(adata.var, position[rows])
+    if kind is not None and not candidates.any():  # of some of the kinds there may be none
+        check_kind(adata, kind, "The reference")
     found = position >= 0
     _report_missing(table.index[~found], found, missing=missing, own=adata.var_names[candidates])
     taken = adata[:, position[found]].to_memory(copy=True)
@@ -146,8 +149,8 @@ def _refuse_several(reference: Any) -> None:
 
 def _same_kinds(
     table: pd.DataFrame, adata: AnnData
-) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield which features of a table, and which of the data's, may be the same by their kind."""
+) -> Iterator[tuple[str | None, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield kinds, which features of a table are of each, and which of the data's may be."""
     kinds = pd.Series([None] * len(table), dtype=object)
     if _FEATURE_TYPES in table:
         kinds = pd.Series([kind_of_feature(name) for name in table[_FEATURE_TYPES]], dtype=object)
@@ -156,22 +159,23 @@ def _same_kinds(
         columns = np.ones(adata.n_vars, dtype=bool)
         if kind is not None:
             columns = may_be_of_kind(adata, kind)
-            if not columns.any():
-                check_kind(adata, kind, "The reference")
-        yield rows, columns
+        yield kind, rows, columns
 
 
 def _refuse_ambiguous(var: pd.DataFrame, position: NDArray[np.int64]) -> None:
     """Raise if names alone were to tell genes from antibodies of the same names.
 
     Names that were made unique tell no kind either: ``"CD4"`` is what came first, the other is
-    ``"CD4-1"``.
+    ``"CD4-1"``. Peaks have names of their own, and of other kinds (guides) nothing is known.
     """
     if not _holds_kinds(var):
         return
     types = pd.Series(var[_FEATURE_TYPES].astype(str).to_numpy(), index=var.index.astype(str))
-    own = types.iloc[position[position >= 0]]
-    twins = types.reindex([f"{name}-1" for name in own.index])
+    kinds = types.map({name: kind_of_feature(name) for name in types.unique()})
+    kinds = kinds.where(kinds.isin(_NAMED_ALIKE))
+    own = kinds.iloc[position[position >= 0]].dropna()
+    one_each = kinds[~kinds.index.duplicated()]  # several may have no name
+    twins = one_each.reindex([f"{name}-1" for name in own.index])
     unlike = twins.notna().to_numpy() & (twins.to_numpy() != own.to_numpy())
     pairs = list(zip(own.index[unlike], twins.index[unlike], strict=True))
     if own.nunique() > 1:

@@ -261,3 +261,30 @@ class TestSeveralKinds:
         genes, proteins = table[:, :2].copy(), table.var.iloc[2:]
         with pytest.raises(ValueError, match="takes protein, but .* says that this is rna"):
             pp.align_features(genes, proteins)
+
+    def test_what_is_named_otherwise_or_of_no_known_kind_is_not_mistaken(self) -> None:
+        names = ["RAB1A", "chr1:10-20", "RAB1A-1", "GFP", "PDCD1", "", ""]
+        kinds = ["Gene Expression", "Peaks", "CRISPR Guide Capture", "Custom", np.nan, "x", "x"]
+        var = pd.DataFrame({"feature_types": kinds}, index=names)
+        with pytest.warns(UserWarning, match="not unique"):  # of those without a name
+            table = AnnData(np.arange(14.0).reshape(2, 7), var=var)
+        for columns in ([0], [1, 0], [3, 0], [4, 0]):
+            aligned = pp.align_features(table, [names[column] for column in columns])
+            np.testing.assert_array_equal(aligned.X, table.X[:, columns])
+
+    def test_a_reference_that_tells_kinds_nobody_knows_tells_none(self, table: AnnData) -> None:
+        table.var_names_make_unique()
+        reference = pd.DataFrame({"feature_types": ["Proteins of the surface"]}, index=["CD4"])
+        with pytest.raises(ValueError, match="names features but no kinds.*'CD4-1' is Antibody"):
+            pp.align_features(table, reference)
+
+    def test_a_kind_that_the_data_lack_is_missing(self, table: AnnData) -> None:
+        genes, reference = table[:, :2].copy(), table.var.iloc[[3, 1, 0]]
+        with pytest.raises(ValueError, match=r"lack 1 of the reference's 3 .*'CD3'"):
+            pp.align_features(genes, reference)
+        with pytest.warns(UserWarning, match="lack 1 of .* filled in with zeros"):
+            aligned = pp.align_features(genes, reference, missing="zero")
+        np.testing.assert_array_equal(aligned.X, [[0, 1, 0], [0, 5, 4]])
+        other = pd.DataFrame({"feature_types": ["Peaks", "Antibody Capture"]}, index=["a", "CD3"])
+        with pytest.raises(ValueError, match="The reference takes .* says that this is rna"):
+            pp.align_features(genes, other, missing="zero")
