@@ -100,7 +100,7 @@ def rotate_validation(
     cells = np.concatenate([split.train, split.validation])
     labels = None if by == "cell" else _labels(data, cells, by if key is None else key)
     rng = np.random.default_rng(seed)
-    if labels is None or labels.nunique() == 1:
+    if labels is None or labels.nunique() <= 1:
         turns = _of_cells(cells, n_rotations, rng)
     else:
         turns = _of_groups(labels, n_rotations, rng, most=_TYPES if by == "cell_type" else None)

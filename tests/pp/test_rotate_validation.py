@@ -108,6 +108,7 @@ def test_cells_in_no_part_stay_there() -> None:
         ({"by": "batch", "key": "donor"}, r"There is no obs\['donor'\]"),
         ({"by": "batch", "n_rotations": 3}, "2 different labels, such as .*'a', 'b'"),
         ({"by": "cell_type"}, "1 of the split's 16 training and validation cells have no label"),
+        ({"by": "batch", "split": Split((), (), range(4))}, "0 training and validation cells"),
         ({"split": (1, 2)}, "split must be a split, as xm.pp.split returns it"),
         ({"split": Split(range(30))}, "go up to 29, but the data have 20"),
     ],
