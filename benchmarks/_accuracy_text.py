@@ -32,7 +32,7 @@ REASONS = (
     "- `Ridge, validation cells too` trains on a fourth more cells, by batch on a whole batch "
     "more: where one batch trains and another stops the training, that is twice the cells and "
     "the only other batch. A network needs cells to stop by; a regression does not. Several that "
-    "stop by other cells each leave out none: [their mean](#mean-of-several-models).",
+    'stop by other cells each leave out none: their mean is under "Mean of several models".',
     "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
     "goes on in a straight line. From a panel of proteins that is the better guess (WNN); from "
     "ATAC all models' scores per gene are near 0 and differ less than folds do (BMMC).",
