@@ -171,11 +171,14 @@ class PerturbationMixin:
         known = set(map(str, conditions.values()))
         others = values[~here] if is_own or here.any() else values[values.isin(known)]
         if others.size:
+            texts = all(isinstance(value, str) for value in query.obs[column].unique())
+            # numbers that conditions are called by equal no text
+            own = f"adata.obs[{column!r}]" + ("" if texts else ".astype(str)")
             raise ValueError(
                 f"{others.size} of the {query.n_obs} cells are "
                 f"{' or '.join(map(repr, others.unique()[:3]))} in obs[{column!r}], but "
                 f"source={key!r} is {conditions[key]!r}. Give the cells of one condition: "
-                f"adata[adata.obs[{column!r}] == {conditions[key]!r}], or indices= of those alone."
+                f"adata[{own} == {str(conditions[key])!r}], or indices= of those alone."
             )
 
 

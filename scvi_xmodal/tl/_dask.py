@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -107,6 +109,10 @@ def _translate(task: _Task, out: Path, client: Any, rows_per_task: int) -> None:
         writer.finish(obs=obs, var=first.var, record=record)
 
 
+_DRAWING = Lock()
+"""Held by the thread that draws."""
+
+
 class _Task:
     """What a worker needs to know; small enough to send."""
 
@@ -157,7 +163,9 @@ class _Task:
             spec=cells.spec,
         )
         model = _load(self.model_dir, self.call, _here())
-        return model.translate(part, source=self.source, target=self.target, **self.options)
+        # one at a time: Pyro, which Polarbear draws by, keeps its handlers for all threads at once
+        with _DRAWING if "n_samples" in self.options else nullcontext():
+            return model.translate(part, source=self.source, target=self.target, **self.options)
 
     def write(self, path: str, start: int, stop: int) -> NDArray[np.float32] | None:
         """Translate rows, write them, and return their predicted depth if there is one."""

@@ -191,6 +191,19 @@ class TestRefused:
         # another experiment may call its control cells otherwise
         assert model.translate(cells[third].copy(), **given).n_obs == third.size
 
+    def test_the_mend_picks_cells_of_numbered_conditions(self, cells):
+        cells.obs["condition"] = (cells.obs["condition"] == "stim").astype(int).to_numpy()
+        Butterfly.setup_anndata(cells, "condition", **{**SETUP, "control": 0, "perturbed": 1})
+        model = Butterfly(cells, **SMALL)
+        model.train(1, pretrain_epochs=1, enable_progress_bar=False)
+        given = {"source": "control", "target": "perturbed"}
+        with pytest.raises(ValueError, match="Give the cells of one condition: ") as refused:
+            model.translate(cells, **given)
+        mend = str(refused.value).partition("condition: ")[2].partition(", or")[0]
+        own = eval(mend, {"adata": cells})  # as the user would type it
+        n_control = int((cells.obs["condition"] == 0).sum())
+        assert model.translate(own.copy(), **given).n_obs == n_control
+
     def test_batches_that_tell_the_conditions_apart(self, cells):
         given = {"condition_key": "condition", **SETUP, "batch_key": "batch"}
         with pytest.raises(

@@ -9,7 +9,7 @@ import scvi
 from mudata import MuData
 
 from scvi_xmodal.datasets import synthetic
-from scvi_xmodal.model import Butterfly
+from scvi_xmodal.model import Butterfly, Polarbear
 from scvi_xmodal.tl import _dask, translate_dask
 
 
@@ -82,6 +82,28 @@ def test_workers_draw_with_the_callers_seed(saved, monkeypatch):
     other = model.translate(mdata["atac"], **given, **options)
     assert (direct.layers["q90"] != other.layers["q90"]).any()
     np.testing.assert_array_equal(task.translate(0, 90).layers["q90"], direct.layers["q90"])
+
+
+def test_threads_draw_one_after_another(saved, tmp_path):
+    folder, _, mdata = saved
+    mdata = mdata.copy()
+    Polarbear.setup_mudata(mdata)
+    model = Polarbear(mdata, n_latent=4)
+    model.train(1, translator_epochs=1, enable_progress_bar=False)
+    model.save(tmp_path / "polarbear")
+    path = translate_dask(
+        tmp_path / "polarbear",
+        folder / "atac.zarr",
+        tmp_path / "out.zarr",
+        source="atac",
+        target="rna",
+        rows_per_task=5,
+        n_samples=3,
+    )
+    direct = model.translate(mdata["atac"], source="atac", target="rna", n_samples=3)
+    written = anndata.read_zarr(path)
+    assert written.shape == direct.shape
+    assert set(written.layers) == set(direct.layers)
 
 
 def test_mistakes_are_told_before_work_starts(saved, tmp_path):
