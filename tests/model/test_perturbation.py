@@ -193,7 +193,7 @@ class TestRefused:
 
     def test_the_mend_picks_cells_of_numbered_conditions(self, cells):
         cells.obs["condition"] = (cells.obs["condition"] == "stim").astype(int).to_numpy()
-        Butterfly.setup_anndata(cells, "condition", **{**SETUP, "control": 0, "perturbed": 1})
+        Butterfly.setup_anndata(cells, "condition", **{**SETUP, "control": "0", "perturbed": "1"})
         model = Butterfly(cells, **SMALL)
         model.train(1, pretrain_epochs=1, enable_progress_bar=False)
         given = {"source": "control", "target": "perturbed"}
