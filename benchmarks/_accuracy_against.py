@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks._accuracy_behind import LEAST, competing, fold_gap
+from benchmarks._accuracy_behind import LEAST, competing, fold_gap, gaps
 from benchmarks._accuracy_leading import LEADING
 from benchmarks._accuracy_models import MODELS
-from benchmarks._accuracy_summary import METRICS, OURS, PLACE, by_fold, distance
+from benchmarks._accuracy_summary import OURS, PLACE, by_fold
 from benchmarks._tables import grid
 
 if TYPE_CHECKING:
@@ -70,10 +70,9 @@ def _compared(rows: pd.DataFrame, ours: str) -> Iterator[tuple[str, bool, bool, 
         folds = by_fold(part)
         if ours not in folds.index:
             continue
-        for metric in (name for name in METRICS[target] if name in folds):
-            scores = distance(metric, folds[metric]).unstack("model")
-            for model in scores.columns.drop(ours):
-                gap = (scores[ours] - scores[model]).dropna()
+        for metric, ahead in gaps(folds, target, ours):
+            for model in ahead:
+                gap = ahead[model].dropna()
                 if gap.size:
                     won, lost = fold_gap(-gap)["clear"], fold_gap(gap)["clear"]
                     yield str(model), metric in LEADING[target], won, not (won or lost), lost

@@ -57,13 +57,16 @@ def competing(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["model"].isin([MEASURED, *VARIANTS_OF_OURS])]
 
 
-def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:
-    for metric in METRICS[target]:
-        if metric not in folds:
-            continue
+def gaps(folds: pd.DataFrame, target: str, ours: str = OURS) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each score and how far a model is ahead of each other one, by fold."""
+    for metric in (name for name in METRICS[target] if name in folds):
         scores = distance(metric, folds[metric]).unstack("model")
-        gaps = (-scores.drop(columns=OURS)).add(scores[OURS], axis=0)
-        better = [fold_gap(gaps[model].dropna()) | {"model": model} for model in gaps]
+        yield metric, (-scores.drop(columns=ours)).add(scores[ours], axis=0)
+
+
+def _worse(folds: pd.DataFrame, target: str) -> Iterator[dict]:
+    for metric, ahead in gaps(folds, target):
+        better = [fold_gap(ahead[model].dropna()) | {"model": model} for model in ahead]
         better = [row for row in better if row["gap"] < 0]
         if better:
             yield {"metric": metric} | min(better, key=lambda row: (not row["clear"], row["gap"]))
