@@ -124,17 +124,25 @@ def run_identity(
     readers: Mapping[str, RowReader],
     split: Split,
     pairs: tuple[Any, ...],
+    batches: tuple[Any, NDArray[Any] | None],
     settings: Any,
 ) -> dict[str, str]:
-    """Return digests of all that decides what a training run becomes."""
+    """Return digests of all that decides what a training run becomes.
+
+    ``batches`` are their names and the number of each cell's, ``None`` without batches.
+    """
     sizes = {name: tuple(value.shape) for name, value in model.module.state_dict().items()}
     names = {key: tuple(spec.feature_names) for key, spec in model.specs.items()}
     tables = [table for table in pairs if table is not None]
     rows = [item for table in tables for pair in sorted(table.rows.items()) for item in pair]
     kinds = [(type(table).__name__, getattr(table, "seed", None)) for table in tables]
+    content: list[Any] = [part for reader in readers.values() for part in _content(reader)]
+    names_of_batches, codes = batches
+    if codes is not None:
+        content += [tuple(names_of_batches), np.asarray(codes, dtype=np.int64)]
     return {
         "model": _digest(type(model).__name__, model.init_params_, sizes),
-        "dataset": _digest(names, *(part for r in readers.values() for part in _content(r))),
+        "dataset": _digest(names, *content),
         "split": _digest(*(getattr(split, part) for part in _PARTS)),
         "table of pairs": _digest(kinds, *rows),
         "set of training arguments": _digest(settings),

@@ -170,9 +170,14 @@ def _check_categories(adata: Any, registry: Mapping[str, Any]) -> None:
         # a missing column is what setup says
         found = place.obs[key].dropna().unique().tolist() if key in place.obs else []
         unknown = [value for value in found if value not in known]
-        if unknown:
-            raise ValueError(
-                f"The data hold {unknown[:3]} in obs[{key!r}], which the model was not trained "
-                f"with: {argument} was one of {known[:10]}. Leave those cells out, or load with "
-                "adata=False and give the cells to translate()."
-            )
+        if not unknown:
+            continue
+        mend = "Leave those cells out, or load with adata=False and give the cells to translate()."
+        if {str(value) for value in unknown} <= {str(value) for value in known}:
+            # files and tables turn the batch 1 into the text "1"
+            kind = type(known[0]).__name__
+            mend = f"They differ in type alone: obs[{key!r}].astype({kind})."
+        raise ValueError(
+            f"The data hold {unknown[:3]} in obs[{key!r}], which the model was not trained "
+            f"with: {argument} was one of {known[:10]}. {mend}"
+        )

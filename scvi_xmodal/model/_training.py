@@ -62,6 +62,7 @@ class TrainingMixin(PairingMixin):
     _training_reader: Any
     _assess: Any
     _batch_codes: Any
+    _batch_names: list[Any]
     _batch_modality: Any
     _data_splitter_cls = PairedDataSplitter
 
@@ -121,7 +122,8 @@ class TrainingMixin(PairingMixin):
             for phase, (own_split, own_pairs, own_validation) in zip(phases, parts, strict=True)
         ]
         plans = [self._plan_kwargs(phase, plan_kwargs) for phase in phases]
-        run.open(run_identity(self, readers, split, (pairs, validation_pairs), settings), split)
+        tables, batches = (pairs, validation_pairs), (self._batch_names, codes)
+        run.open(run_identity(self, readers, split, tables, batches, settings), split)
         if not self.statistics_fitted_ and not run.resumed:
             rows = {key: cells.rows(key, "train") for key in self.specs}
             numbers = None if pairs is None else cells.numbers(pairs)

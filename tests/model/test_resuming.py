@@ -285,6 +285,20 @@ class TestRefused:
                 **OPTIONS, checkpoint_dir=folder, resume=True
             )
 
+    def test_other_batches(self, simulate, tmp_path):
+        def fresh(batches):
+            mdata = simulate()
+            mdata.obs["batch"] = batches
+            Butterfly.setup_mudata(mdata, batch_key="batch")
+            return Butterfly(mdata, n_latent=6, n_embedding=16)
+
+        options = {**OPTIONS, "checkpoint_dir": tmp_path}
+        batches = np.resize(["a", "b"], simulate().n_obs)
+        fresh(batches).train(**options)
+        with pytest.raises(ValueError, match=r"training with another dataset"):
+            fresh(batches[::-1]).train(**options, resume=True)
+        fresh(batches).train(**options, resume=True)
+
     def test_a_checkpoint_is_not_lost_by_mistake(self, fresh, folder):
         before = (folder / CHECKPOINT).read_bytes()
         with pytest.raises(ValueError, match=r"there already: resume=True goes on from it"):

@@ -168,3 +168,26 @@ class TestSpoiled:
         torch.save({"a": Evil(tmp_path / "ran")}, tmp_path / "a")
         torch.load(tmp_path / "a", weights_only=False)
         assert (tmp_path / "ran").exists()
+
+
+class TestOtherBatches:
+    def test_unknown(self, batched, tmp_path):
+        batched.model.save(tmp_path / "model")
+        mdata = batched.original.copy()
+        names = mdata.obs["batch"].astype(str)
+        mdata.obs["batch"] = names.where(np.arange(names.size) > 0, "new").to_numpy()
+        with pytest.raises(ValueError, match=r"hold \['new'\] in obs\['batch'\].*Leave those"):
+            Butterfly.load(tmp_path / "model", adata=mdata)
+
+    def test_numbers_and_text(self, simulate, quick, tmp_path):
+        mdata = simulate()
+        mdata.obs["batch"] = np.resize([1, 2], mdata.n_obs)
+        Butterfly.setup_mudata(mdata, batch_key="batch")
+        model = Butterfly(mdata, n_latent=4, n_embedding=8)
+        model.train(**quick)
+        model.save(tmp_path / "model")
+        mdata.obs["batch"] = mdata.obs["batch"].astype(str)
+        with pytest.raises(ValueError, match=r"in type alone: obs\['batch'\]\.astype\(int\)\."):
+            Butterfly.load(tmp_path / "model", adata=mdata)
+        mdata.obs["batch"] = mdata.obs["batch"].astype(int)
+        assert Butterfly.load(tmp_path / "model", adata=mdata).is_trained
