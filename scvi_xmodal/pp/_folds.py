@@ -104,6 +104,15 @@ def deal(sizes: pd.Series, n_folds: int, rng: np.random.Generator) -> list[NDArr
     return [np.concatenate([names[1::2], names[::2]]) for names in folds]
 
 
+def with_drawn_validation(split: Split, share: float | None, rng: np.random.Generator) -> Split:
+    """Return a split of the same test cells, of whose other cells random ones validate."""
+    cells = rng.permutation(np.sort(np.concatenate([split.train, split.validation])))
+    parts = rotate(
+        [cells[:0], cells], fold=0, validation_fraction=CELL_FRACTION if share is None else share
+    )
+    return Split(parts[0], parts[1], split.test)
+
+
 def by_cluster(labels: pd.Series, *, n_folds: int, fold: int) -> Split:
     """Split the largest clusters: one validates, the next tests, all others train."""
     check_fold(fold, n_folds)

@@ -13,7 +13,13 @@ from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data._counts import check_counts
 from scvi_xmodal.pp._cells import pick_kind
 from scvi_xmodal.pp._clusters import rna_clusters
-from scvi_xmodal.pp._folds import CELL_FRACTION, by_cell, by_cluster, by_group
+from scvi_xmodal.pp._folds import (
+    CELL_FRACTION,
+    by_cell,
+    by_cluster,
+    by_group,
+    with_drawn_validation,
+)
 from scvi_xmodal.pp._labels import cell_labels
 from scvi_xmodal.pp._matrix import counts_of, take_rows
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from scvi_xmodal.data._split import Split
 
 By = Literal["cell", "batch", "cell_type", "cluster"]
+ValidationBy = Literal["same", "cell"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ def split(
     seed: int = 0,
     key: str | None = None,
     validation_fraction: float | None = None,
+    validation_by: ValidationBy = "same",
     exclude: Sequence[str | None] = (),
     layer: str | None = None,
 ) -> Split:
@@ -90,6 +98,12 @@ def split(
     validation_fraction
         Share of the cells, batches or types outside the test fold that validate, at least one
         of them; 0 for none. By default as said above.
+    validation_by
+        What validates: ``"same"`` as tests, whole batches, types or clusters as in the papers,
+        or ``"cell"``, random cells (a fifth by default) of all that are not tested, so that all
+        of their batches, types or clusters train. A model that must translate new batches or
+        types has learned from more of them then, and is better at it; what it says of itself
+        (``trust_summary()``) is judged by known ones.
     exclude
         Labels whose cells stand in no part, such as ``["Mis"]``; ``None`` among them stands for
         cells without a label.
@@ -115,12 +129,24 @@ def split(
     Split(train=64, validation=16, test=20)
     """
     check_arguments(locals())
-    _check_choices(by, key, validation_fraction, exclude)
+    _check_choices(by, key, validation_fraction, validation_by, exclude)
     if layer is not None and (by != "cluster" or key is not None):
         raise ValueError(
             f"layer={layer!r} says nothing here: counts are read to cluster cells only, "
             "by='cluster' without key."
         )
+    if validation_by == "cell" and by != "cell":
+        own = split(
+            data,
+            by=by,
+            n_folds=n_folds,
+            fold=fold,
+            seed=seed,
+            key=key,
+            exclude=exclude,
+            layer=layer,
+        )
+        return with_drawn_validation(own, validation_fraction, np.random.default_rng(seed))
     defaults = _DEFAULTS[by]
     n_folds = defaults.n_folds if n_folds is None else n_folds
     folds: dict[str, Any] = {"n_folds": n_folds, "fold": fold}
@@ -145,16 +171,27 @@ def split(
 
 
 def _check_choices(
-    by: str, key: str | None, validation_fraction: float | None, exclude: Sequence[str | None]
+    by: str,
+    key: str | None,
+    validation_fraction: float | None,
+    validation_by: str,
+    exclude: Sequence[str | None],
 ) -> None:
     if by not in get_args(By):
         raise ValueError(f"by={by!r}; known are {list(get_args(By))}.")
+    if validation_by not in get_args(ValidationBy):
+        raise ValueError(
+            f"validation_by={validation_by!r}; known are {list(get_args(ValidationBy))}."
+        )
     if isinstance(exclude, str):
         raise ValueError(f"exclude={exclude!r} is one text; give a list: exclude=[{exclude!r}].")
     if by == "cell" and (key is not None or exclude):
         raise ValueError("key and exclude say nothing by='cell'; take by='batch' or 'cell_type'.")
-    if by == "cluster" and validation_fraction is not None:
-        raise ValueError("validation_fraction says nothing by='cluster': a cluster validates.")
+    if by == "cluster" and validation_fraction is not None and validation_by == "same":
+        raise ValueError(
+            "validation_fraction says nothing by='cluster': a cluster validates. For random "
+            "cells, validation_by='cell'."
+        )
     if by == "cluster" and key is None and exclude:
         raise ValueError("exclude needs the column of your own clusters: give key=.")
     if validation_fraction is not None and not 0 <= validation_fraction < 1:

@@ -142,6 +142,31 @@ def test_folds_of_types_hold_similar_numbers_of_cells(cortex: MuData) -> None:
         assert split.train.size > split.validation.size
 
 
+@pytest.mark.parametrize("by", ["batch", "cell_type", "cluster"])
+def test_random_cells_validate_if_wanted(by: str) -> None:
+    groups = np.repeat(list("abcdef"), [30, 31, 32, 33, 34, 35])
+    adata = labelled(list(groups), "group")
+    whole = pp.split(adata, by=by, key="group", fold=1, n_folds=3)
+    drawn = pp.split(adata, by=by, key="group", fold=1, n_folds=3, validation_by="cell")
+    np.testing.assert_array_equal(np.sort(drawn.test), np.sort(whole.test))
+    cells = np.concatenate([drawn.train, drawn.validation])
+    np.testing.assert_array_equal(np.sort(cells), np.setdiff1d(np.arange(195), drawn.test))
+    assert drawn.validation.size == round(0.2 * cells.size)
+    assert set(groups[drawn.train]) == set(groups[drawn.validation]) == set(groups[cells])
+    again = {"by": by, "key": "group", "fold": 1, "n_folds": 3, "validation_by": "cell"}
+    few = pp.split(adata, **again, validation_fraction=0.1)
+    assert few.validation.size == round(0.1 * cells.size)
+    assert not pp.split(adata, **again, validation_fraction=0).validation.size
+    other = pp.split(adata, **again, seed=1)
+    assert set(other.validation) != set(drawn.validation)
+
+
+def test_cells_without_a_label_do_not_validate() -> None:
+    types = np.repeat(["a", "b", "c", "Mis"], 10)
+    split = pp.split(labelled(list(types)), by="cell_type", exclude=["Mis"], validation_by="cell")
+    assert set(types[np.concatenate(parts(split))]) == {"a", "b", "c"}
+
+
 def test_order_of_cells_does_not_change_the_types(rng: np.random.Generator) -> None:
     types = np.repeat(list("abcdef"), [3, 4, 5, 6, 7, 8])
     order = rng.permutation(types.size)
@@ -167,6 +192,7 @@ def test_order_of_cells_does_not_change_the_types(rng: np.random.Generator) -> N
         ({"validation_fraction": 1}, "validation_fraction=1"),
         ({"validation_fraction": -0.1}, "validation_fraction=-0.1"),
         ({"by": "cluster", "validation_fraction": 0.1}, "a cluster validates"),
+        ({"validation_by": "batch"}, "validation_by='batch'; known are .'same', 'cell'"),
         ({"key": "batch"}, "say nothing by='cell'"),
         ({"exclude": ["B"]}, "say nothing by='cell'"),
         ({"by": "cluster", "exclude": ["B"]}, "give key="),
