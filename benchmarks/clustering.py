@@ -31,7 +31,7 @@ from sklearn.metrics import silhouette_score
 
 from benchmarks import _accuracy_baselines, _accuracy_ours
 from benchmarks._accuracy_data import DATA, load, prepare
-from benchmarks._accuracy_jobs import SPLITS, Job
+from benchmarks._accuracy_jobs import Job
 from benchmarks._accuracy_places import where
 from benchmarks._accuracy_scores import LABELS
 from benchmarks._folds import fold_options, measured
@@ -50,6 +50,7 @@ MODELS = {
     "KNN": _accuracy_baselines.knn,
 }
 SEEDS = range(5)
+_SPLITS = ("cell", "cell_type", "batch")
 _PLACE = ["data", "split", "source", "target"]
 _SCORES = [
     "leiden_clusters",
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(data: str, fold: int, data_dir: Path | None) -> Iterator[dict[str, Any]]:
     """Yield each model's row for both directions of a fold, in every split that has it."""
-    for split in SPLITS:
+    for split in _SPLITS:
         if fold < DATA[data].n_folds(split):
             job = Job(data=data, split=split, fold=fold, model="butterfly")
             yield from measure_fold(job, data_dir)
