@@ -65,9 +65,8 @@ class CountsField(LayerField):
 
     def register_field(self, adata: AnnData) -> dict[str, Any]:
         """Validate the layer and describe its features."""
-        self.validate_field(adata)
+        state = super().register_field(adata)  # which validates: of a file, a pass over all counts
         _warn_if_empty(self.get_field_data(adata), self.modality)
-        state = super().register_field(adata)
         return {
             **state,
             "kind": self.kind,

@@ -12,7 +12,7 @@ from scipy import sparse
 from scvi.data import AnnDataManager
 
 from scvi_xmodal._layers import layer_names
-from scvi_xmodal.data import CountsField, layer_name
+from scvi_xmodal.data import CountsField, _fields, layer_name
 from scvi_xmodal.data._fields import _plain_columns, chromosomes_of
 
 LAYOUTS = ("csr_array", "csc_array", "csc_matrix", "dense", "h5ad_csr", "h5ad_dense")
@@ -75,6 +75,12 @@ class TestRegister:
         kept = adata.X[:]
         kept = kept.toarray() if sparse.issparse(kept) else kept
         np.testing.assert_array_equal(kept, values)
+
+    def test_counts_are_checked_once(self, monkeypatch):
+        names = []
+        monkeypatch.setattr(_fields, "check_counts", lambda matrix, *, name: names.append(name))
+        _field("rna").register_field(_atac(["a", "b"]))
+        assert names == ["rna.X"]
 
 
 class TestRefuse:
