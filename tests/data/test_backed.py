@@ -36,6 +36,22 @@ def test_open_backed_leaves_counts_on_disk(files, mdata):
     assert open_backed(files / "both.h5mu").n_obs == mdata.n_obs
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_sorted_file_is_shuffled_as_the_scaling_page_says(files, mdata, tmp_path, together):
+    backed = open_backed(files / "both.h5mu")
+    if not together:
+        paths = {"rna": files / "rna.h5ad", "atac": files / "atac.zarr"}
+        backed = MuData({key: open_backed(path) for key, path in paths.items()})
+    order = np.random.default_rng(0).permutation(backed.n_obs)
+    backed[order].write(tmp_path / "shuffled.h5mu")
+    shuffled = open_backed(tmp_path / "shuffled.h5mu")
+    for key in ("rna", "atac"):
+        assert list(shuffled[key].obs_names) == list(mdata.obs_names[order])
+        reader = RowReader(shuffled[key].X, n_features=mdata[key].n_vars)
+        expected = mdata[key].X[order].toarray()
+        np.testing.assert_array_equal(reader.rows(np.arange(order.size)).toarray(), expected)
+
+
 def test_open_backed_explains_itself(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         open_backed(tmp_path / "none.h5ad")
