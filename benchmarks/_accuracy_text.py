@@ -9,9 +9,10 @@ READING = (
     "within a peak; the other models have no such depth. `Butterfly at median depth` and `Ridge "
     "at predicted depth` tell what the model adds from what the depth does. Babel and Polarbear "
     "are this package's implementations of their papers. RNA of MULTIVI and Babel is log1p of a "
-    "mean, which lies above the mean of log1p that the others predict: the training cells' mean "
-    "loses .006 to .020 in `rmse` and .006 in `pearson_flat` by the same change; scores per gene "
-    "do not change. Values of `calibration` are missing where a model predicts no probabilities."
+    "mean, which lies above the mean of log1p that the others predict: by cell, the training "
+    "cells' mean loses .006 to .020 in `rmse` and .006 in `pearson_flat` by the same change; "
+    "scores per gene do not change. Values of `calibration` are missing where a model predicts no "
+    "probabilities."
 )
 
 REASONS = (
@@ -29,9 +30,10 @@ REASONS = (
     "- `calibration_error`: probabilities follow the depth that the source foretells, which ranks "
     "entries but spreads them; DepthOnly, which does that alone, errs more. How deep a new "
     "batch's ATAC is its RNA foretells badly; Mean and Ridge do not try.",
-    "- `Ridge, validation cells too` trains on a fourth more cells, by batch on a whole batch "
-    "more: where one batch trains and another stops the training, that is twice the cells and "
-    "the only other batch. A network needs cells to stop by; a regression does not. Several that "
+    "- `Ridge, validation cells too` trains on a fourth more cells, by cell type on a third more "
+    "types, and by batch on cortex on a whole batch more: there one batch trains and another "
+    "stops the training, so that is twice the cells and the only other batch. A network "
+    "needs cells to stop by; a regression does not. Several that "
     'stop by other cells each leave out none: their mean is under "Mean of several models".',
     "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
     "goes on in a straight line. From a panel of proteins that is the better guess (WNN); from "

@@ -84,7 +84,8 @@ class DrawingMixin(RequestingMixin):
         Returns
         -------
         AnnData of shape (n_cells, n_features of the target): ``X`` are counts (RNA) or whether
-        peaks are open (ATAC), sparse; ``obs``, ``var`` and ``uns`` as of :meth:`translate`.
+        peaks are open (ATAC), sparse; ``obs`` and ``uns`` as of :meth:`translate`, ``var`` without
+        validation scores, which are of expectations.
         Metrics and tools that mean log1p expression refuse drawn RNA until it is normalised,
         by ``scanpy.pp.normalize_total`` and ``scanpy.pp.log1p``.
 
