@@ -252,7 +252,8 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
             measured. ``"rna"`` is the paper's way, ``None`` the published code's: straight from
             the source's latent. RNA itself goes straight either way.
         **options
-            ``indices``, ``features``, ``layer``, ``batch_size`` and ``out``, as in
+            ``indices``, ``features``, ``layer``, ``batch_size``, ``repool``, ``quantiles`` (but
+            of the protein head), ``out`` and ``enable_progress_bar``, as in
             :meth:`Butterfly.translate`. ``depth`` can only be ``"median"``, the training cells':
             BABEL models size-normalised counts, and peaks without a depth.
 
