@@ -55,9 +55,16 @@ class PairedDataSplitter(DataSplitter):
         Cells in a minibatch.
     **kwargs
         ``train_size``, ``validation_size``, ``shuffle_set_split``, ``external_indexing`` and
-        ``pin_memory``, as in :class:`scvi.dataloaders.DataSplitter`; ``num_workers``,
-        ``persistent_workers``, ``prefetch_factor``, ``timeout``, ``worker_init_fn`` and
-        ``multiprocessing_context``, as in :class:`torch.utils.data.DataLoader`.
+        ``pin_memory``, as in :class:`scvi.dataloaders.DataSplitter`; of data in memory also
+        ``num_workers``, ``persistent_workers``, ``prefetch_factor``, ``timeout``,
+        ``worker_init_fn`` and ``multiprocessing_context``, as in
+        :class:`torch.utils.data.DataLoader`. Files are read by the training process itself.
+
+    Raises
+    ------
+    ValueError
+        If a minibatch is to be smaller than two cells, ``drop_last`` is set, or processes are to
+        load what lies in a file.
     """
 
     def __init__(
@@ -78,6 +85,11 @@ class PairedDataSplitter(DataSplitter):
             raise ValueError(
                 "drop_last=True is not known here: all cells are used, and a last minibatch of "
                 "one cell joins the one before."
+            )
+        if kwargs.get("num_workers") and any(reader.on_disk for reader in readers.values()):
+            raise ValueError(
+                f"num_workers={kwargs['num_workers']!r} has no effect on counts in a file: the "
+                "training process reads them itself, a chunk of rows at a time. Leave it out."
             )
         batch_size = settings.batch_size if batch_size is None else batch_size
         if batch_size < 2:

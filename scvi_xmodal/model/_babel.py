@@ -153,7 +153,7 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
             ``validation_size`` leaves less, and the rest.
         batch_size
             Cells in a minibatch. By default 512, the paper's, of at least 5,120 training cells;
-            of fewer the power of two, down to 64, that leaves 10 minibatches an epoch.
+            of fewer the largest power of two, down to 64, that leaves 10 or more an epoch.
         early_stopping
             Whether to stop when the validation loss no longer falls and to restore the best
             epoch.

@@ -150,6 +150,14 @@ def test_loader_keywords_reach_the_loader(manager, readers):
     assert splitter.train_dataloader().num_workers == 0
 
 
+def test_processes_do_not_load_what_lies_in_a_file(manager, readers, as_layout, dense):
+    PairedDataSplitter(manager, readers, split=Split(np.arange(20)), num_workers=2)
+    readers["rna"] = RowReader(as_layout(dense, "h5ad_csr"), n_features=9)
+    PairedDataSplitter(manager, readers, split=Split(np.arange(20)), num_workers=0)
+    with pytest.raises(ValueError, match="num_workers=2 has no effect on counts in a file"):
+        PairedDataSplitter(manager, readers, split=Split(np.arange(20)), num_workers=2)
+
+
 @pytest.mark.parametrize("name", ["sampler", "batch_sampler", "collate_fn", "generator"])
 def test_keywords_that_the_loader_sets_itself_are_refused(name):
     with pytest.raises(ValueError, match=f"unknown key '{name}'; known are .*'num_workers'"):
