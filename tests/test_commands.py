@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -60,6 +61,28 @@ def test_the_split_is_that_of_pp(folder):
     split = xm.pp.split(mdata, by="cell", seed=0)
     for part in ("train", "validation", "test"):
         assert cells[part] == mdata.obs_names[getattr(split, part)].tolist()
+
+
+def test_cells_are_those_of_the_model_that_is_there(folder, tmp_path):
+    data, model = folder / "data.h5mu", tmp_path / "model"
+    shutil.copytree(folder / "model", model)
+    # the same model, saved again
+    xm.model.Butterfly.load(model, adata=False).save(model, overwrite=True)
+    assert "training cells serve as" in _invoke("evaluate", model, data, "--no-baselines").stderr
+    mdata = xm.datasets.read(data)
+    xm.model.Butterfly.setup_mudata(mdata)
+    other = xm.model.Butterfly(mdata)
+    other.train(
+        1,
+        pretrain_epochs=0,
+        split=xm.pp.split(mdata, by="cell", seed=1),
+        enable_progress_bar=False,
+    )
+    other.save(model, overwrite=True)
+    done = _invoke("evaluate", model, data, "--no-baselines")
+    assert done.exit_code == 0, done.output
+    assert "does not say which cells it was trained on" in done.stderr
+    assert json.loads(_invoke("info", model, "--json").stdout)["cells"] == {}
 
 
 @pytest.mark.parametrize(

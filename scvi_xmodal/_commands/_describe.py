@@ -23,6 +23,7 @@ def describe_model(model_dir: Path) -> dict[str, Any]:
     with quiet():
         model: Any = load_model(model_dir)
     history = model.history or {}
+    named = read_cells(model_dir, model) or {}
     return {
         "path": str(model_dir),
         "model": manifest["model"],
@@ -42,6 +43,6 @@ def describe_model(model_dir: Path) -> dict[str, Any]:
             for name, values in history.items()
             if name.endswith("_train_loss")
         },
-        "cells": {name: len(cells) for name, cells in (read_cells(model_dir) or {}).items()},
+        "cells": {name: len(cells) for name, cells in named.items()},
         "bytes": sum(path.stat().st_size for path in Path(model_dir).iterdir() if path.is_file()),
     }

@@ -61,7 +61,7 @@ def evaluate_file(
         model: Any = load_model(model_dir)
         _refuse_conditions(model)
         mdata = _model_features(model, paired(xm.datasets.read(data)), layer)
-        train, test = _rows(mdata, read_cells(model_dir), str(data))
+        train, test = _rows(mdata, read_cells(model_dir, model), str(data))
         if labels_key is not None:
             _check_labels(mdata, test, labels_key)
         layers = _layers(model)

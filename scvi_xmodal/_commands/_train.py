@@ -109,7 +109,7 @@ def train_model(
         trained: Any = model_class(mdata, **(model_kwargs or {}))
         trained.train(split=split, **(train_kwargs or {}))
         trained.save(out, overwrite=overwrite)
-    write_cells(out, mdata.obs_names, split)
+    write_cells(out, mdata.obs_names, split, model=trained)
     return describe_model(out)
 
 
