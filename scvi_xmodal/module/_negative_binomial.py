@@ -44,7 +44,7 @@ class NegativeBinomial(ShrinkableLikelihood):
     def __init__(self, spec: ModalitySpec, *, use_batch_norm: bool = False):
         super().__init__(spec, use_batch_norm=use_batch_norm)
         self.log_theta = nn.Parameter(torch.zeros(spec.n_features))
-        self._table: tuple[Any, torch.Tensor] | None = None
+        self._table: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def initial_bias(self, statistics: FeatureStatistics) -> np.ndarray:
         total = statistics.count_sum.sum() + statistics.count_sum.size
@@ -118,8 +118,16 @@ class NegativeBinomial(ShrinkableLikelihood):
 
     def _expected_log1p_table(self) -> torch.Tensor:
         """Return the table for the dispersions as they are, made anew when they change."""
-        state = (self.log_theta._version, self.log_theta.device)
-        if self._table is None or self._table[0] != state:
-            table = expected_log1p_table(self.log_theta.detach().exp())
-            self._table = (state, table.to(self.log_theta.dtype))
+        own = self._shared_log_theta().detach()
+        # by value: fused optimisers change weights without raising their version
+        if self._table is None or not _same(self._table[0], own):
+            self._table = (own.clone(), expected_log1p_table(own.exp()).to(own.dtype))
         return self._table[1]
+
+    def _shared_log_theta(self) -> torch.Tensor:
+        """Return the genes' log dispersions that all cells share, of shape (n_genes,)."""
+        return self.log_theta
+
+
+def _same(one: torch.Tensor, two: torch.Tensor) -> bool:
+    return one.device == two.device and one.dtype == two.dtype and torch.equal(one, two)

@@ -136,12 +136,8 @@ class BatchNegativeBinomial(NegativeBinomial):
             x[rows] = expected_log1p(mean[rows], table.to(mean.dtype))
         return x
 
-    def _expected_log1p_table(self) -> torch.Tensor:
-        state = (self.log_theta._version, self.log_theta.device)
-        if self._table is None or self._table[0] != state:
-            table = expected_log1p_table(self.log_theta.detach()[0].exp())
-            self._table = (state, table.to(self.log_theta.dtype))
-        return self._table[1]
+    def _shared_log_theta(self) -> torch.Tensor:
+        return self.log_theta[0]
 
 
 class DepthBernoulli(Bernoulli):

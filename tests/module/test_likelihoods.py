@@ -245,6 +245,17 @@ class TestPredict:
         torch.testing.assert_close(deep["mean"], rates * total[:, None])
         torch.testing.assert_close(deep["X"], own["X"])
 
+    def test_dispersions_that_a_fused_optimiser_changed_are_noticed(self, make_case):
+        case = make_case("nb")
+        before = case.likelihood.predict(case.hidden)["X"]
+        log_theta = case.likelihood.log_theta
+        log_theta.grad = -torch.ones_like(log_theta)
+        torch.optim.Adam([log_theta], lr=3.0, fused=True).step()
+        own = case.likelihood.predict(case.hidden)
+        assert (own["X"] > before).all()
+        table = expected_log1p_table(log_theta.detach().exp())
+        torch.testing.assert_close(own["X"], expected_log1p(own["mean"], table))
+
     def test_bernoulli_is_a_probability_at_the_given_depth(self, make_case, total):
         case = make_case("bernoulli")
         own = case.likelihood.predict(case.hidden)
