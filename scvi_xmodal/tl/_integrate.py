@@ -158,8 +158,12 @@ def _measured(measured: AnnData, layer: str | None, kind: Kind) -> AnnData:
         raise ValueError(f"measured has no layer {layer!r}; it has {layer_names(measured)}.")
     counts = measured.X if layer is None else measured.layers[layer]
     check_counts(counts, name="measured.X" if layer is None else f"measured.layers[{layer!r}]")
+    # copies: what is normalised in place later, on either side, must not change the other's counts
     return AnnData(
-        counts.copy(), obs=measured.obs.copy(), var=measured.var.copy(), layers={COUNTS: counts}
+        counts.copy(),
+        obs=measured.obs.copy(),
+        var=measured.var.copy(),
+        layers={COUNTS: counts.copy()},
     )
 
 

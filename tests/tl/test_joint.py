@@ -4,6 +4,7 @@ import mudata
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 import scvi
 from mudata import MuData
 
@@ -79,6 +80,14 @@ def test_integrate_joins_counts_with_expected_counts(study):
     atac = model.translate(mdata["rna"], source="rna", target="atac")
     called = integrate(mdata["rna"], atac)["atac"].layers["counts"]
     assert set(np.unique(called.toarray())) == {0, 1}
+
+
+def test_integrated_counts_are_apart_from_the_measured_ones(study):
+    model, mdata = study
+    atac = mdata["atac"].copy()
+    joint = integrate(atac, model.translate(atac, source="atac", target="rna"))
+    sc.pp.normalize_total(atac, target_sum=1e4)  # in place, as scanpy does
+    assert (joint["atac"].layers["counts"] != mdata["atac"].X).nnz == 0
 
 
 def test_integrate_takes_drawn_counts_as_they_are(study):
