@@ -88,7 +88,8 @@ def evaluate_perturbation(
     One row for each prediction and one for the control cells, with the columns ``common_degs``,
     ``common_degs_by_chance`` (n_top squared over the number of genes), ``r2_mean`` and ``r2_sd``
     over the resamples, ``r2`` of all cells, ``pearson_change`` over the measured top genes,
-    and the numbers of cells. The control cells change nothing, so they have no common genes.
+    and the numbers of cells. The control cells change nothing, so they have no common genes. A
+    prediction of that name takes their row's place.
 
     Raises
     ------
@@ -125,8 +126,10 @@ def evaluate_perturbation(
     resampling = _Resampling(n_resamples, fraction, replace, seed)
     top = _top_genes(sides.truth, sides.control, n_top)
     rows = {}
-    for name, values in {**sides.predictions, "control": sides.control}.items():
-        same = name == "control" and "control" not in sides.predictions
+    named_values = {**sides.predictions}
+    named_values.setdefault("control", sides.control)
+    for name, values in named_values.items():
+        same = values is sides.control
         own = set() if same else set(_top_genes(values, sides.control, n_top))
         chance = n_top**2 / values.shape[1]
         rows[name] = {
@@ -170,7 +173,8 @@ def _read(
     both = [side.with_features(genes) for side in (measured, untreated)]
     values = {name: one.values(genes) for name, one in translated.items()}
     sides = _Sides(values, *first.all_scaled([measured, untreated], genes))
-    for name, matrix in {"truth": sides.truth, "control": sides.control, **values}.items():
+    # as pairs: predictions may have any name
+    for name, matrix in [("truth", sides.truth), ("control", sides.control), *values.items()]:
         if matrix.shape[0] < _FEWEST_CELLS:
             raise ValueError(f"{name} has {matrix.shape[0]} cells: at least 2 are needed.")
     for whole, part in permutations(both):

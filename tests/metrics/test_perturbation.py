@@ -96,6 +96,16 @@ def test_the_control_changes_nothing_and_a_good_prediction_beats_it(study):
         assert table.loc["prediction", column] > table.loc["control", column]
 
 
+def test_a_prediction_may_have_any_name(study):
+    prediction, truth, control = study
+    expected = evaluate_perturbation(prediction, truth, control, n_top=20).loc["prediction"]
+    for name in ("control", "truth"):
+        table = evaluate_perturbation({name: prediction}, truth, control, n_top=20)
+        assert table.loc[name].to_list() == expected.to_list()
+        with pytest.raises(ValueError, match="truth has 1 cells"):
+            evaluate_perturbation({name: prediction}, truth[:1].copy(), control, n_top=20)
+
+
 def test_several_predictions_share_genes_in_any_order(study):
     prediction, truth, control = study
     named = {"a": prediction, "b": prediction[:, ::-1].copy()}
