@@ -57,8 +57,15 @@ class Calibration:
 
     def at(self, level: float, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the levels to ask for, of the shape of the means."""
-        of_stratum = np.array([np.interp(level, _GRID, own) for own in self.levels])
+        # beyond the grid's ends on to 0 and 1: levels there are no more alike than others
+        grid = np.r_[0, _GRID, 1]
+        of_stratum = np.array([np.interp(level, grid, np.r_[0, own, 1]) for own in self.levels])
         return of_stratum[self.stratum(mean)]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there were entries enough to fit anything: else each level is left as it is."""
+        return not np.array_equal(self.levels, np.broadcast_to(_GRID, self.levels.shape))
 
     def stratum(self, mean: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the stratum of each mean."""

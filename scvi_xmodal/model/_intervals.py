@@ -81,7 +81,7 @@ class Interval:
         return {
             "quantiles": list(self.levels),
             "n_samples": len(self.noise),
-            "calibrated": self.calibration is not None,
+            "calibrated": self.calibration is not None and self.calibration.is_fitted,
         }
 
     def _asked(self, level: float, mean: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -127,6 +127,19 @@ def test_counts_are_quantiles_of_the_moments(trained):
     assert (found.layers["q50"] <= found.layers["q90"]).all()
 
 
+def test_too_few_values_are_not_called_calibrated():
+    mdata = xm.datasets.synthetic(
+        n_cells=60, n_genes=300, n_peaks=30, n_proteins=5, atac_density=0.3
+    )
+    Butterfly.setup_mudata(mdata)
+    model = Butterfly(mdata, n_latent=4)
+    split = Split(range(40), range(40, 52), range(52, 60))
+    model.train(1, pretrain_epochs=1, split=split, enable_progress_bar=False)
+    for target, is_calibrated in (("protein", False), ("rna", True)):  # 60 and 3,600 values
+        found = model.translate(mdata, source="atac", target=target, quantiles=BOTH)
+        assert found.uns["scvi_xmodal"]["options"]["calibrated"] == is_calibrated
+
+
 def test_none_are_made_unasked(trained):
     assert layer_names(trained.model.translate(source="atac", target="rna")) == ["mean"]
 

@@ -71,6 +71,20 @@ class TestCalibration:
     def test_too_few_entries_change_nothing(self, rng):
         found = Calibration.fit(np.array([1.0]), np.zeros(9, dtype=np.int64), rng.random(9))
         np.testing.assert_allclose(found.at(0.95, np.array([0.1, 5.0])), 0.95)
+        assert not found.is_fitted
+        assert Calibration.fit(
+            np.array([1.0]), np.zeros(999, dtype=np.int64), rng.random(999)
+        ).is_fitted
+
+    def test_levels_beyond_the_grid_are_told_apart(self, rng):
+        narrow = Calibration.fit(np.array([1.0]), np.repeat([0, 1], 2000), rng.beta(3, 3, 4000))
+        unfitted = Calibration.fit(np.array([1.0]), np.zeros(9, dtype=np.int64), rng.random(9))
+        levels = (1e-5, 5e-4, 1e-3, 0.5, 0.999, 0.9995, 1 - 1e-5)
+        for found in (narrow, unfitted):
+            asked = np.array([found.at(level, np.array([0.5, 2.0])) for level in levels])
+            assert (np.diff(asked, axis=0) > 0).all()
+            assert ((asked > 0) & (asked < 1)).all()
+        np.testing.assert_allclose(asked[:, 0], levels)
 
     def test_thinning_keeps_small_strata_whole(self, rng):
         stratum = np.repeat([0, 4], [30_000, 7])
