@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from scvi_xmodal.nn import SparseRows
 
 _STEP = 0.05
+_FLATTEST = 1e-6
+"""A gene that is rarer than the table of its X reaches has no slope there to divide by."""
 
 
 class NegativeBinomial(ShrinkableLikelihood):
@@ -113,7 +115,7 @@ class NegativeBinomial(ShrinkableLikelihood):
         log_mean = F.log_softmax(self.base, dim=0) + self.median_total.log()
         steps = log_mean + log_mean.new_tensor([[-_STEP], [0.0], [_STEP]])
         below, at_base, above = expected_log1p(steps.exp(), self._expected_log1p_table())
-        slope = (above - below) / (2 * _STEP)
+        slope = ((above - below) / (2 * _STEP)).clamp(min=_FLATTEST)
         return ((mean - at_base) / slope).clamp(-FARTHEST, FARTHEST), slope
 
     def _expected_log1p_table(self) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,18 @@ def test_the_mean_of_logarithms_is_met(make_spec, statistics):
     assert near.any()
     difference = ((steps - nothing) * slope)[near]
     np.testing.assert_allclose(difference.numpy(), 1e-3, rtol=1e-6)
+
+
+def test_a_gene_that_none_of_many_cells_has_leaves_numbers(make_spec, statistics):
+    spec = make_spec("rna")
+    few = statistics(spec)
+    own = NegativeBinomial(spec)
+    # as of 300,000 times as many cells: beyond the lowest mean of which X is tabulated
+    own.fit(replace(few, count_sum=3e5 * few.count_sum, n_cells=300_000 * few.n_cells))
+    mean = torch.from_numpy(few.log_normalized_mean).float()
+    offset, slope = own.tangent(mean, mean)
+    assert (few.count_sum == 0).any()
+    assert ((slope > 0) & (offset.abs() <= 2)).all()
 
 
 def test_squared_errors_predict_the_inputs(make_spec, statistics, rng):
