@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _TINY = 1e-12
 _LARGE_MEAN = 100.0
+_MOST_STEPS = 5000
+_HIGHEST = 1 - 1e-12
+"""Calibration may ask for 1, below which no count is."""
 
 
 def matched_size(mean: ArrayLike, variance: ArrayLike) -> NDArray[np.float64]:
@@ -36,7 +39,7 @@ def count_quantiles(
         p_{y+1} = p_y \frac{y + \theta}{y + 1} \frac{\mu}{\theta + \mu}
 
     of all entries together, those that are done left out: most end after a few counts. Means
-    above 100 go to SciPy.
+    above 100 go to SciPy, and so do tails longer than 5,000 counts.
 
     Parameters
     ----------
@@ -57,19 +60,17 @@ def count_quantiles(
            [ 1., 11.]])
     """
     mean = np.maximum(np.asarray(mean, dtype=np.float64), _TINY)
-    levels = np.asarray(levels, dtype=np.float64)
+    levels = np.minimum(np.asarray(levels, dtype=np.float64), _HIGHEST)
     size = matched_size(mean, variance)
     found = np.zeros(levels.shape)
-    large = mean > _LARGE_MEAN
-    if large.any():
-        share = size[large] / (size[large] + mean[large])
-        found[:, large] = nbinom.ppf(levels[:, large], size[large], share)
-    active = np.flatnonzero(~large)
+    large = np.flatnonzero(mean > _LARGE_MEAN)
+    found[:, large] = _by_scipy(mean[large], size[large], levels[:, large])
+    active = np.flatnonzero(mean <= _LARGE_MEAN)
     log_ratio = np.log1p(mean[active] / size[active])
     mass = np.exp(-size[active] * log_ratio)
     ratio = mean[active] / (size[active] + mean[active])
     below, y = mass.copy(), 0
-    while active.size:
+    while active.size and y < _MOST_STEPS:
         unfinished = below < levels[:, active]
         found[:, active] += unfinished
         # mass can vanish before the sum reaches a level next to 1
@@ -79,7 +80,14 @@ def count_quantiles(
         mass *= (y + size_left) / (y + 1) * ratio
         below += mass
         y += 1
+    found[:, active] = _by_scipy(mean[active], size[active], levels[:, active])
     return found
+
+
+def _by_scipy(
+    mean: NDArray[np.float64], size: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return nbinom.ppf(levels, size, size / (size + mean)) if mean.size else levels
 
 
 def count_ranks(

@@ -49,6 +49,17 @@ class TestCounts:
                 expected = nbinom.cdf(y - 1 + v, size, share)
                 np.testing.assert_allclose(count_ranks([y], [2.0], [5.0], v), expected)
 
+    def test_long_tails_and_the_highest_level_end(self):
+        mean, variance = np.full(4, 90.0), np.array([91.0, 1e5, 1e7, 1e8])
+        levels = np.array([[0.5] * 4, [0.99999] * 4, [1.0] * 4])
+        size = matched_size(mean, variance)
+        found = count_quantiles(mean, variance, levels)
+        expected = nbinom.ppf(levels[:2], size, size / (size + mean))
+        np.testing.assert_array_equal(found[:2], expected)
+        assert (found[2] >= found[1]).all()
+        assert np.isfinite(found).all()
+        assert np.isfinite(count_quantiles([1e4], [1e5], [[1.0]])).all()
+
 
 class TestCalibration:
     def test_ranks_that_are_too_narrow_widen_the_interval(self, rng):
