@@ -27,6 +27,7 @@ def rank_features(
     feature: str,
     method: Method = "wilcoxon",
     one_sided: bool = False,
+    correct_ties: bool = False,
 ) -> pd.DataFrame:
     """Compare each group of cells with all others, feature by feature.
 
@@ -43,6 +44,9 @@ def rank_features(
         (Welch).
     one_sided
         Whether p values ask for higher values only.
+    correct_ties
+        Whether the rank-sum test's variance is corrected for ties, as SciPy's is and scanpy's by
+        default is not. Open peaks are little else than ties.
 
     Returns
     -------
@@ -66,7 +70,8 @@ def rank_features(
     labels = labels[labelled]
     groups = _groups_to_rank(labels, groupby)
     means, others = _means(values, labels)
-    table = pd.concat(_scanpy(values, labels, groups, method), keys=groups, names=["group"])
+    found = _scanpy(values, labels, groups, method, correct_ties)
+    table = pd.concat(found, keys=groups, names=["group"])
     table = table.reset_index("group").astype({"group": str}).reset_index(drop=True)
     if one_sided:
         table = _one_sided(table)
@@ -125,7 +130,7 @@ def _means(values: Any, labels: pd.Series) -> tuple[Any, Any]:
 
 
 def _scanpy(
-    values: Any, labels: pd.Series, groups: list[str], method: Method
+    values: Any, labels: pd.Series, groups: list[str], method: Method, correct_ties: bool
 ) -> list[pd.DataFrame]:
     """Return scores and p values of each group, highest score first, columns by number."""
     import scanpy as sc
@@ -142,7 +147,9 @@ def _scanpy(
     with warnings.catch_warnings():
         # fold changes, which are not used, are undefined for negative values
         warnings.simplefilter("ignore")
-        sc.tl.rank_genes_groups(cells, "group", groups=wanted, method=method)
+        sc.tl.rank_genes_groups(
+            cells, "group", groups=wanted, method=method, tie_correct=correct_ties
+        )
     found = cells.uns["rank_genes_groups"]
     return [
         pd.DataFrame(

@@ -46,8 +46,8 @@ def differential_peaks(
     groupby
         Column of ``obs``, such as cell types or clusters.
     method
-        ``"wilcoxon"`` rank-sum test or Welch's ``"t-test"``, p values two-sided and adjusted by
-        Benjamini and Hochberg.
+        ``"wilcoxon"`` rank-sum test, corrected for ties, or Welch's ``"t-test"``, p values
+        two-sided and adjusted by Benjamini and Hochberg.
     n_peaks
         Largest number of peaks of a group; by default all that are significant.
     alpha
@@ -94,7 +94,8 @@ def differential_peaks(
     places = annotate_peaks(AnnData(var=prediction.var)).var[["chrom", "start", "end"]]
     if genes is not None:
         places = places.join(nearest_genes(prediction.var, genes, max_distance=max_distance))
-    table = rank_features(prediction, groupby, feature="peak", method=method)
+    # uncorrected, nothing that is open in few cells would ever be significant
+    table = rank_features(prediction, groupby, feature="peak", method=method, correct_ties=True)
     table = table[table["mean"] - table["mean_others"] >= min_difference]
     table = best(table, n=n_peaks, alpha=alpha)
     column = places.index.get_indexer(table["peak"])

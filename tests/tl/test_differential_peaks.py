@@ -4,6 +4,9 @@ import bioframe
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
+from scipy import sparse
+from scipy.stats import mannwhitneyu
 
 from scvi_xmodal.tl import differential_peaks, write_bed
 
@@ -53,6 +56,25 @@ def test_measured_peaks_are_open_or_not_and_no_counts(atac):
         differential_peaks(counts, "cell_type")
     counts.X = (counts.X > 0).astype("float32")
     assert set(differential_peaks(counts, "cell_type")["group"]) == {"B", "T", "NK"}
+
+
+@pytest.mark.parametrize("store", [np.asarray, sparse.csr_matrix])
+def test_open_peaks_are_tested_as_scipy_does(store):
+    rng = np.random.default_rng(0)
+    is_open = (rng.random((300, 40)) < rng.uniform(0, 0.1, 40)).astype("float32")
+    is_open[:, 0], is_open[:, 1] = 0, 1
+    is_open[:100, 2:12] = rng.random((100, 10)) < 0.25
+    names = [f"chr1:{1000 * j}-{1000 * j + 500}" for j in range(40)]
+    cells = AnnData(store(is_open), var=pd.DataFrame(index=names))
+    cells.obs["group"] = np.repeat(["a", "b"], [100, 200])
+    table = differential_peaks(cells, "group", alpha=1).query("group == 'a'").set_index("peak")
+    assert not {names[0], names[1]} & set(table.index)  # a constant peak tells no groups apart
+    column = [names.index(peak) for peak in table.index]
+    expected = mannwhitneyu(
+        is_open[:100], is_open[100:], method="asymptotic", use_continuity=False
+    ).pvalue
+    np.testing.assert_allclose(table["p_value"], expected[column], rtol=1e-4)
+    assert len(differential_peaks(cells, "group").query("group == 'a'")) >= 6
 
 
 def test_users_mistakes_are_named(atac, tmp_path):
