@@ -9,7 +9,15 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
 
-from benchmarks.clustering import describe_clusters, explained, markdown, measured_values
+from benchmarks.clustering import (
+    best_places,
+    describe_clusters,
+    explained,
+    markdown,
+    measured_values,
+)
+
+SPLITS = ("cell", "cell_type", "batch")
 
 
 def test_explained_is_the_adjusted_r2_of_a_regression_on_the_groups():
@@ -56,7 +64,16 @@ def test_report_names_places_and_both_measures():
     assert found["explained"] == pytest.approx(found["labels_explained"], abs=0.05)
     about = {"data": "cortex_2k", "split": "batch", "fold": 0, "source": "atac", "target": "rna"}
     about |= {"command": "c", "date": "d", "commit": "e", "machine": "m"}
-    text = markdown(pd.DataFrame([{**about, "model": name, **found} for name in ("Ridge", "KNN")]))
+    names = ("Butterfly", "KNN")
+    table = pd.DataFrame(
+        [{**about, "split": split, "model": name, **found} for split in SPLITS for name in names]
+    )
+    text = markdown(table)
     assert "## cortex_2k, by batch: ATAC -> RNA" in text
+    assert "by cell, agree best with the labels in 1 of 1 directions and explain most in 1" in text
+    worse = table.assign(explained=np.where(table["model"] == "KNN", 0.9, 0.1))
+    assert "by batch, agree best with the labels in 1 of 1 directions and explain most in 0" in (
+        best_places(worse)
+    )
     assert f"explain {found['labels_explained']:.3f}." in text
-    assert "| where | AMI, Ridge | AMI, KNN | explained, Ridge | explained, KNN |" in text
+    assert "| where | AMI, Butterfly | AMI, KNN | explained, Butterfly | explained, KNN |" in text
