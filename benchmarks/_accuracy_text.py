@@ -19,9 +19,9 @@ REASONS = (
     "- `ami`, `ari`, `nmi`: labels may be coarser than what the cells tell (WNN has eight), and "
     "Leiden at one resolution cuts translations finer whose cells scatter around their type in "
     "few dimensions. By the variance that clusters explain in the measured target, which asks no "
-    "labels, Butterfly's are ahead of Ridge's and KNN's by cell in all directions of four sets but "
-    "from bone marrow's proteins to RNA, and by batch on WNN, where their AMI is lower. By batch on "
-    "bone marrow Multiome, and by cell type there and on WNN, Ridge's explain more: "
+    "labels, Butterfly's are ahead of Ridge's and KNN's by cell in all directions of four sets "
+    "but from bone marrow's proteins to RNA, and by batch on WNN, where their AMI is lower. By "
+    "batch on bone marrow Multiome, and by cell type there and on WNN, Ridge's explain more: "
     "[clustering.md](clustering.md).",
     "- `spearman_cell`, `spearman_flat` on cortex, and these and `spearman_gene` from WNN's "
     "proteins to RNA: the wheel and its preset predict zeros (their output is rectified, and the "
