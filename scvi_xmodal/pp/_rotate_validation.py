@@ -48,7 +48,8 @@ def rotate_validation(
         Its training and validation cells are dealt anew; its test cells stay.
     by
         What takes turns: random cells (``"cell"``), whole batches (``"batch"``) or whole cell
-        types (``"cell_type"``), dealt out by size as :func:`split` does.
+        types (``"cell_type"``), dealt out by size as :func:`split` does. Random cells were as
+        good or better on new types too (docs/validating.md).
     n_rotations
         Number of splits: by default 5 by cell, 4 by cell type or as many as there are types, and
         by batch as many as there are batches. Where one batch or type is all there is, its cells
