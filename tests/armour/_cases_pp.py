@@ -162,6 +162,15 @@ def _split(**options: Any) -> Any:
 SPLITTING = [
     Case("split", "none", lambda w: pp.split(None), "data must be an AnnData or a MuData"),
     Case("split", "by", _split(by="donor"), "by='donor'; known are"),
+    Case(
+        "split",
+        "validation_by",
+        _split(by="batch", validation_by="batch"),
+        "validation_by='batch'",
+    ),
+    Case(
+        "split", "validation_by_list", _split(validation_by=["cell"]), "known are .'same', 'cell'"
+    ),
     Case("split", "by_list", _split(by=["cell"]), "known are"),
     Case("split", "folds_1", _split(n_folds=1), "n_folds"),
     Case("split", "folds_many", _split(n_folds=61), "60 cells cannot be cut into n_folds=61"),

@@ -109,6 +109,6 @@ CHECKED_ELSEWHERE = set(
     gene_sets genome groups indices label level matrix method method_id metrics missing
     modalities model_or_history models n_batches n_cell_types n_cells n_chromosomes n_latent
     names obs_keys on_error options peak_sets protein query reference rna rna_depth rows run
-    scores sizes source split statistics target through totals training values
+    scores sizes source split statistics target through totals training validation_by values
     """.split()
 )
