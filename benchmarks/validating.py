@@ -99,13 +99,14 @@ def whole(table: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
 def markdown(table: pd.DataFrame, others: pd.DataFrame) -> str:
     """Return the report: differences of one model in all places, then means over folds."""
     last = table.iloc[-1]
+    commands = "` and `".join(table["command"].unique())
     both = pd.concat([others, table], ignore_index=True)
     lines = [
         "# Which cells validate",
         "",
         str(__doc__).split("\n", 2)[2].strip(),
         "",
-        f"Written by `{last['command']}`, never by hand. {last['date']}, commit "
+        f"Written by `{commands}`, never by hand. {last['date']}, commit "
         f"{last['commit']}. {last['machine']}. Means over folds, seed 0.",
         "",
         "## Random cells less whole groups, one model",
