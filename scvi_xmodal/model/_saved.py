@@ -175,8 +175,10 @@ def _check_categories(adata: Any, registry: Mapping[str, Any]) -> None:
         mend = "Leave those cells out, or load with adata=False and give the cells to translate()."
         if {str(value) for value in unknown} <= {str(value) for value in known}:
             # files and tables turn the batch 1 into the text "1"
-            kind = type(known[0]).__name__
-            mend = f"They differ in type alone: obs[{key!r}].astype({kind})."
+            kind = type(known[0])
+            # bool("False") is True
+            made = " == 'True'" if kind is bool else f".astype({kind.__name__})"
+            mend = f"They differ in type alone: obs[{key!r}]{made}."
         raise ValueError(
             f"The data hold {unknown[:3]} in obs[{key!r}], which the model was not trained "
             f"with: {argument} was one of {known[:10]}. {mend}"

@@ -181,13 +181,26 @@ class TestOtherBatches:
 
     def test_numbers_and_text(self, simulate, quick, tmp_path):
         mdata = simulate()
-        mdata.obs["batch"] = np.resize([1, 2], mdata.n_obs)
-        Butterfly.setup_mudata(mdata, batch_key="batch")
-        model = Butterfly(mdata, n_latent=4, n_embedding=8)
-        model.train(**quick)
-        model.save(tmp_path / "model")
+        self._train(mdata, np.resize([1, 2], mdata.n_obs), quick, tmp_path / "model")
         mdata.obs["batch"] = mdata.obs["batch"].astype(str)
         with pytest.raises(ValueError, match=r"in type alone: obs\['batch'\]\.astype\(int\)\."):
             Butterfly.load(tmp_path / "model", adata=mdata)
         mdata.obs["batch"] = mdata.obs["batch"].astype(int)
         assert Butterfly.load(tmp_path / "model", adata=mdata).is_trained
+
+    def test_truths_and_text(self, simulate, quick, tmp_path):
+        mdata = simulate()
+        self._train(mdata, np.resize([True, False], mdata.n_obs), quick, tmp_path / "model")
+        mdata.obs["batch"] = mdata.obs["batch"].astype(str)
+        with pytest.raises(ValueError, match=r"in type alone: obs\['batch'\] == 'True'\."):
+            Butterfly.load(tmp_path / "model", adata=mdata)
+        mdata.obs["batch"] = mdata.obs["batch"] == "True"
+        assert Butterfly.load(tmp_path / "model", adata=mdata).is_trained
+
+    @staticmethod
+    def _train(mdata, batches, quick, path):
+        mdata.obs["batch"] = batches
+        Butterfly.setup_mudata(mdata, batch_key="batch")
+        model = Butterfly(mdata, n_latent=4, n_embedding=8)
+        model.train(**quick)
+        model.save(path)
