@@ -38,8 +38,9 @@ REASONS = (
     'stop by other cells each leave out none: their mean is under "Mean of several models".',
     "- By cell type, and by batch on cortex, whole types and batches validate, as in the papers, "
     "and do not train. With random validation cells, which `train()` draws by itself, Butterfly "
-    "has far better scores of new types on bone marrow Multiome and WNN and of new batches on "
-    "cortex, there and per feature above `Ridge, validation cells too`: "
+    "has better scores of new types on bone marrow Multiome and WNN and of new batches on cortex, "
+    "those per gene and protein by much, and is there ahead of `Ridge, validation cells too` per "
+    "feature, but not in WNN's clusters: "
     "[validating.md](validating.md).",
     "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
     "goes on in a straight line.",
