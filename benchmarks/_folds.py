@@ -42,7 +42,7 @@ def fold_options(
 ) -> argparse.Namespace:
     """Read which data sets and folds to measure, with the given ones by default."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
-    parser.add_argument("--data", nargs="+", default=list(data))
+    parser.add_argument("--data", nargs="+", choices=list(data), default=list(data))
     parser.add_argument("--folds", nargs="+", type=int, default=list(folds))
     parser.add_argument("--data-dir", type=Path, help="folder of data sets not bundled")
     parser.add_argument("--out", type=Path, default=RESULTS)

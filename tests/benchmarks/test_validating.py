@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
-from benchmarks.validating import ONE, SCORES, SEVERAL, WHOLE, differences, markdown, whole
+from benchmarks.validating import ONE, SCORES, SEVERAL, WHOLE, differences, main, markdown, whole
 
 PLACE = {"data": "cortex_2k", "split": "batch", "source": "atac", "target": "rna"}
 
@@ -32,3 +33,9 @@ def test_rows_of_the_same_folds_stand_beside():
     text = markdown(table, others)
     assert f"| {ONE} | 2 | 0.350 | 0.350 |" in text
     assert f"| {WHOLE['butterfly']} | 2 | 0.150 |" in text
+
+
+def test_unknown_data_are_refused_before_work(capsys):
+    with pytest.raises(SystemExit):
+        main(["--data", "pbmc"])
+    assert "invalid choice: 'pbmc' (choose from 'cortex_2k'" in capsys.readouterr().err
