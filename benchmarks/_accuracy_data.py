@@ -11,6 +11,7 @@ from anndata import AnnData
 
 import scvi_xmodal as xm
 from benchmarks._accuracy_ablations import shuffle_chromosomes
+from benchmarks._accuracy_splits import SPLITS
 from scvi_xmodal.data import Split
 from scvi_xmodal.datasets._mudata import own_columns_only
 
@@ -27,6 +28,8 @@ UNASSIGNED = "Mis"
 FOLDS_SEED = 0
 """Seed of the folds, the same for every model and every seed of a model."""
 N_FOLDS = {"cell": 5, "cell_type": 3}
+ONE_TRAINS = 2
+"""Batches of which one is tested and one is left."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,12 @@ class DataSet:
 
     def n_folds(self, split: str) -> int:
         """Return the number of folds of a split."""
-        return self.n_batches if split == "batch" else N_FOLDS[split]
+        held_out = SPLITS[split]
+        if held_out.by != "batch":
+            return N_FOLDS[held_out.by]
+        # of two batches one is left to train, so that its cells are drawn in any case
+        same = held_out.validates == "cell" and self.n_batches <= ONE_TRAINS
+        return 0 if same else self.n_batches
 
 
 DATA = {
@@ -87,7 +95,7 @@ class Task:
     dataset
         Which data these are.
     by
-        What the split holds out.
+        What of the other cells validates whole: cells, types or batches.
     """
 
     training: MuData
@@ -158,7 +166,9 @@ def prepare(mdata: MuData, job: Job) -> tuple[Task, Answers]:
     rows = np.sort(np.concatenate([train, split.validation]))
     own = Split(np.searchsorted(rows, train), np.searchsorted(rows, split.validation))
     queries = {kind: _bare(shown[kind][split.test]) for kind in kinds}
-    task = Task(shown[rows].copy(), own, queries, job.seed, DATA[job.data], job.split)
+    task = Task(
+        shown[rows].copy(), own, queries, job.seed, DATA[job.data], SPLITS[job.split].validates
+    )
     return task, answers
 
 
@@ -178,10 +188,17 @@ def _tidy(mdata: MuData, kinds: tuple[str, str]) -> MuData:
 
 
 def _split(mdata: MuData, job: Job) -> Split:
-    by: Any = job.split
-    extra = {"exclude": [None]} if by == "cell_type" and _unlabelled(mdata) else {}
-    n_folds = DATA[job.data].n_folds(by)
-    return xm.pp.split(mdata, by=by, n_folds=n_folds, fold=job.fold, seed=FOLDS_SEED, **extra)
+    held_out = SPLITS[job.split]
+    extra = {"exclude": [None]} if held_out.by == "cell_type" and _unlabelled(mdata) else {}
+    return xm.pp.split(
+        mdata,
+        by=held_out.by,
+        validation_by=held_out.validation_by,
+        n_folds=DATA[job.data].n_folds(job.split),
+        fold=job.fold,
+        seed=FOLDS_SEED,
+        **extra,
+    )
 
 
 def _unlabelled(mdata: MuData) -> bool:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-SPLITS = ("cell", "cell_type", "batch")
 KEY = ["data", "split", "fold", "model", "variant", "train_fraction", "seed", "source", "target"]
 """The columns that tell rows apart."""
 DEFAULT = "default"
@@ -184,6 +183,11 @@ def _check_folds(options: argparse.Namespace) -> None:
     """Raise if a fold is in none of the data sets and splits that were asked for."""
     asked = set(options.folds or ())
     most = max(DATA[data].n_folds(split) for data, split in product(options.data, options.split))
+    if not most:
+        raise ValueError(
+            f"{options.data} {options.split} have no folds: of two batches one is left to train, "
+            "and its cells are drawn in any case. Take --split batch."
+        )
     if unknown := sorted(asked - set(range(most))):
         raise ValueError(
             f"--folds {unknown[0]}: {options.data} by {options.split} have folds 0 to {most - 1}."

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks._accuracy_behind import behind, competing
 from benchmarks._accuracy_models import MODELS
-from benchmarks._accuracy_places import SPLIT_NAMES
+from benchmarks._accuracy_splits import SPLITS
 from benchmarks._accuracy_summary import OURS, PLACE
 from benchmarks._tables import grid
 
@@ -66,7 +66,7 @@ def leading_lines(rows: pd.DataFrame) -> Iterator[str]:
     )
     yield ""
     body = [
-        [SPLIT_NAMES[str(split)], *map(str, counts)]
+        [SPLITS[str(split)].name, *map(str, counts)]
         for split, *counts in found.itertuples(name=None)
     ]
     head = ["split", "scores", "best", "level", "clearly worse"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks._accuracy_data import DATA
-from benchmarks._accuracy_jobs import SPLITS
 from benchmarks._accuracy_models import MODELS
-from benchmarks._accuracy_places import SPLIT_NAMES
+from benchmarks._accuracy_splits import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +63,10 @@ def missing_lines(rows: pd.DataFrame) -> Iterator[str]:
 def _place(data: str, lacking: list[tuple[str, list[int]]]) -> str:
     """Return a data set's name, with splits and folds where only some lack."""
     whole = [len(folds) == DATA[data].n_folds(split) for split, folds in lacking]
-    if len(lacking) == len(SPLITS) and all(whole):
+    if len(lacking) == sum(DATA[data].n_folds(split) > 0 for split in SPLITS) and all(whole):
         return data
     parts = [
-        SPLIT_NAMES[split] + ("" if all_of_it else f" (folds {', '.join(map(str, folds))})")
+        SPLITS[split].name + ("" if all_of_it else f" (folds {', '.join(map(str, folds))})")
         for (split, folds), all_of_it in zip(lacking, whole, strict=True)
     ]
     return f"{data} {', '.join(parts)}"

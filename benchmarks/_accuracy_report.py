@@ -17,8 +17,9 @@ from benchmarks._accuracy_missing import missing_lines
 from benchmarks._accuracy_models import MEASURED, MODELS
 from benchmarks._accuracy_parts import parts_lines
 from benchmarks._accuracy_perturbed import perturbed_lines
-from benchmarks._accuracy_places import NAMES, SPLIT_NAMES, where
+from benchmarks._accuracy_places import NAMES, where
 from benchmarks._accuracy_repaired import repaired_lines
+from benchmarks._accuracy_splits import SPLITS
 from benchmarks._accuracy_summary import (
     METRICS,
     OURS,
@@ -110,7 +111,7 @@ def _scores(rows: pd.DataFrame) -> Iterator[str]:
     for (data, split, source, target), part in rows.groupby(PLACE, sort=False):
         sizes = part[["n_train", "n_cells", "n_source_features", "n_features"]].mean()
         train, test, n_source, n_target = sizes.round().astype(int)
-        yield f"### {data}, {SPLIT_NAMES[split]}: {NAMES[source]} -> {NAMES[target]}"
+        yield f"### {data}, {SPLITS[split].name}: {NAMES[source]} -> {NAMES[target]}"
         yield ""
         yield (
             f"About {train} training and {test} test cells a fold, {n_source} features of the "
@@ -215,7 +216,7 @@ def _variants(table: pd.DataFrame) -> Iterator[str]:
         body = list(_variant_rows(part, target))
         if body:
             shown = [name for name in METRICS[target] if name in part]
-            yield f"### {data}, {SPLIT_NAMES[split]}: {NAMES[source]} -> {NAMES[target]}"
+            yield f"### {data}, {SPLITS[split].name}: {NAMES[source]} -> {NAMES[target]}"
             yield ""
             yield from grid(["model", "variant", "cells", "runs", *shown], body)
 
@@ -244,6 +245,6 @@ def _failures(table: pd.DataFrame) -> list[str]:
     for (data, split, model, error), part in failed.groupby(["data", "split", "model", "error"]):
         folds = ", ".join(str(fold) for fold in sorted(part["fold"].unique()))
         lines.append(
-            f"- {MODELS[model].label} on {data} {SPLIT_NAMES[split]}, folds {folds}: {error}"
+            f"- {MODELS[model].label} on {data} {SPLITS[split].name}, folds {folds}: {error}"
         )
     return lines

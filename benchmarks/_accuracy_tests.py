@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 PART_OF = {"cortex_2k": "cortex_3batches"}
 """Data sets whose cells are among another's, which would be counted twice."""
-SPLIT_GROUPS = {"by cell": ("cell",), "by cell type and by batch": ("cell_type", "batch")}
+SPLIT_GROUPS = {
+    "by cell": ("cell",),
+    "by cell type and by batch": ("cell_type", "batch"),
+    "by cell type and by batch (random cells validate)": ("cell_type_drawn", "batch_drawn"),
+}
 """Splits tested together; each tests every cell, so all together would count a cell thrice."""
 
 

@@ -2,7 +2,9 @@
 
 **Protocol.** Folds come from ``xm.pp.split`` with seed 0, the same for all models: five by cell
 (64 % train, 16 % validate, 20 % test), three by cell type (half of the types train, a third
-test), and as many by batch as there are batches. Cortex cells called "Mis" have no type: they
+test), and as many by batch as there are batches. By type and by batch whole types and batches
+validate, as in the papers, and so do not train; in the splits that end in ``_drawn`` random cells
+of all but the tested ones do, a fifth, as ``train()`` draws them by itself. Cortex cells called "Mis" have no type: they
 stand in no fold by cell type, and clustering leaves them out. Features are chosen by the training
 cells: at most 3,000 variable genes (the sets have fewer, so all that occur) and the peaks open in
 at least 0.5 % of them; proteins are kept whole.
@@ -57,12 +59,13 @@ import os
 from pathlib import Path
 
 from benchmarks._accuracy_data import DATA
-from benchmarks._accuracy_jobs import SPLITS, plan
+from benchmarks._accuracy_jobs import plan
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_readme import update_readme
 from benchmarks._accuracy_report import write_report
 from benchmarks._accuracy_run import run_all
 from benchmarks._accuracy_sizes import write_sizes
+from benchmarks._accuracy_splits import SPLITS
 from benchmarks._accuracy_table import Table
 from benchmarks._machine import describe
 

@@ -32,8 +32,9 @@ from sklearn.metrics import silhouette_score
 from benchmarks import _accuracy_baselines, _accuracy_ours
 from benchmarks._accuracy_data import DATA, load, prepare
 from benchmarks._accuracy_jobs import Job
-from benchmarks._accuracy_places import SPLIT_NAMES, where
+from benchmarks._accuracy_places import where
 from benchmarks._accuracy_scores import LABELS
+from benchmarks._accuracy_splits import SPLITS
 from benchmarks._folds import fold_options, measured
 from benchmarks._tables import as_markdown
 from scvi_xmodal.metrics import cluster_agreement, leiden_clusters
@@ -197,7 +198,7 @@ def best_places(table: pd.DataFrame) -> str:
     best = means.groupby(_PLACE).transform("max") == means
     own = best.xs(OURS, level="model").groupby("split", sort=False)
     parts = [
-        f"{SPLIT_NAMES[str(split)]}, agree best with the labels in {n['leiden_ami']} of "
+        f"{SPLITS[str(split)].name}, agree best with the labels in {n['leiden_ami']} of "
         f"{len(own.get_group(split))} directions and explain most in {n['explained']}"
         for split, n in own.sum().loc[list(_SPLITS)].iterrows()
     ]

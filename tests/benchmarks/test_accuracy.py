@@ -152,6 +152,36 @@ def test_models_get_no_test_cell_but_its_source():
     assert fewest >= 0.005 * split.train.size
 
 
+def test_drawn_validation_cells_leave_every_type_but_the_tested_ones_to_train():
+    mdata = load("bmmc_multiome", None)
+    for split in ("cell_type", "cell_type_drawn"):
+        job = Job(data="bmmc_multiome", split=split, fold=1, model="ridge")
+        task, answers = prepare(mdata, job)
+        labels = task.training.obs["cell_type"]
+        trains, validates = (
+            set(labels.iloc[rows]) for rows in (task.split.train, task.split.validation)
+        )
+        tested = set(mdata.obs.loc[answers.truth["rna"].obs_names, "cell_type"])
+        whole = pp.split(mdata, by="cell_type", n_folds=3, fold=1, seed=0)
+        assert set(answers.truth["rna"].obs_names) == set(mdata.obs_names[whole.test])
+        assert task.training.n_obs == whole.train.size + whole.validation.size
+        assert not tested & (trains | validates)
+        assert task.by == ("cell" if split == "cell_type_drawn" else "cell_type")
+        # rotated validation draws what the split drew
+        assert (validates <= trains) == (task.by == "cell")
+    assert task.split.validation.size == round(0.2 * task.training.n_obs)
+
+
+def test_batches_of_two_are_drawn_in_any_case():
+    assert DATA["bmmc_citeseq"].n_folds("batch") == 2
+    assert DATA["bmmc_citeseq"].n_folds("batch_drawn") == 0
+    assert DATA["cortex_2k"].n_folds("batch_drawn") == 3
+    command = ["--split", "batch_drawn", "--data", "bmmc_citeseq"]
+    assert plan(accuracy._options(command)) == []
+    with pytest.raises(ValueError, match="one is left to train"):
+        plan(accuracy._options([*command, "--folds", "0"]))
+
+
 def test_thinned_counts_change_what_models_see_and_not_the_truth():
     options = json.dumps({"data": {"keep_counts": 0.5}})
     task, answers = prepare(
