@@ -183,7 +183,7 @@ def _check_folds(options: argparse.Namespace) -> None:
     """Raise if a fold is in none of the data sets and splits that were asked for."""
     asked = set(options.folds or ())
     most = max(DATA[data].n_folds(split) for data, split in product(options.data, options.split))
-    if not most:
+    if asked and not most:
         raise ValueError(
             f"{options.data} {options.split} have no folds: of two batches one is left to train, "
             "and its cells are drawn in any case. Take --split batch."

@@ -1,13 +1,13 @@
 """Accuracy of every model on real cells, in both directions, fold by fold.
 
 **Protocol.** Folds come from ``xm.pp.split`` with seed 0, the same for all models: five by cell
-(64 % train, 16 % validate, 20 % test), three by cell type (half of the types train, a third
-test), and as many by batch as there are batches. By type and by batch whole types and batches
-validate, as in the papers, and so do not train; in the splits that end in ``_drawn`` random cells
-of all but the tested ones do, a fifth, as ``train()`` draws them by itself. Cortex cells called "Mis" have no type: they
-stand in no fold by cell type, and clustering leaves them out. Features are chosen by the training
-cells: at most 3,000 variable genes (the sets have fewer, so all that occur) and the peaks open in
-at least 0.5 % of them; proteins are kept whole.
+(64 % train, 16 % validate, 20 % test), three by cell type (half of the types train, a third test),
+and as many by batch as there are batches. By type and by batch whole types and batches validate,
+as in the papers, and so do not train; in the splits that end in ``_drawn`` random cells of all but
+the tested ones do, a fifth, as ``train()`` draws them by itself. Cortex cells called "Mis" have no
+type: they stand in no fold by cell type, and clustering leaves them out. Features are chosen by
+the training cells: at most 3,000 variable genes (the sets have fewer, so all that occur) and the
+peaks open in at least 0.5 % of them; proteins are kept whole.
 
 Models see raw counts of training and validation cells, and of test cells the source modality
 alone; no batch and, but for Butterfly-T, no label ("Mis" pairs with "Mis"). Validation cells stop
