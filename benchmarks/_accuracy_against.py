@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks._accuracy_behind import LEAST, competing, fold_gap, gaps
 from benchmarks._accuracy_leading import LEADING
 from benchmarks._accuracy_models import MODELS
+from benchmarks._accuracy_protocols import protocols
 from benchmarks._accuracy_summary import OURS, PLACE, by_fold
 from benchmarks._tables import grid
 
@@ -47,8 +48,7 @@ def against(rows: pd.DataFrame, ours: str = OURS) -> pd.DataFrame:
 
 def against_lines(rows: pd.DataFrame) -> Iterator[str]:
     """Yield the counts as Markdown; nothing where there is nobody to compare with."""
-    found = against(rows)
-    if found.empty:
+    if against(rows).empty:
         return
     yield (
         "Butterfly against each other model, score by score over all data sets, splits and "
@@ -56,12 +56,15 @@ def against_lines(rows: pd.DataFrame) -> Iterator[str]:
         f"every fold that both have, and by more than the gap's standard deviation and {LEAST:g}."
     )
     yield ""
-    body = [
-        [MODELS[str(model)].label, *map(str, counts)]
-        for model, *counts in found.itertuples(name=None)
-    ]
     head = [f"{name}: {count}" for name in ("leading scores", "all scores") for count in _COUNTS]
-    yield from grid(["against", *head], body)
+    for name, own in protocols(rows):
+        yield f"By type and batch, {name}:"
+        yield ""
+        body = [
+            [MODELS[str(model)].label, *map(str, counts)]
+            for model, *counts in against(own).itertuples(name=None)
+        ]
+        yield from grid(["against", *head], body)
 
 
 def _compared(rows: pd.DataFrame, ours: str) -> Iterator[tuple[str, bool, bool, bool, bool]]:

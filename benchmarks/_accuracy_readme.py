@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks._accuracy_against import against
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_places import NAMES
+from benchmarks._accuracy_protocols import protocols
 from benchmarks._accuracy_summary import METRICS, OURS, by_fold, comparison
 from benchmarks._tables import grid
 
@@ -79,15 +80,22 @@ def readme_lines(table: pd.DataFrame) -> list[str]:
 def count_lines(table: pd.DataFrame) -> list[str]:
     """Say in how many of all scores each other model is clearly worse, and clearly better."""
     rows = comparison(table)
-    counts = [
-        f"{COLUMNS[str(model)]} {own['better']} and {own['worse']} of {own.sum()}"
-        for model, own in against(rows[rows["model"].isin(COLUMNS)])["all"].iterrows()
-    ]
-    if not counts:
+    lines = []
+    for name, part in protocols(rows[rows["model"].isin(COLUMNS)]):
+        counts = [
+            f"{COLUMNS[str(model)]} {own['better']} and {own['worse']} of {own.sum()}"
+            for model, own in against(part)["all"].iterrows()
+        ]
+        if counts:
+            lines += [f"- {name}: {'; '.join(counts)}."]
+    if not lines:
         return []
     return [
         "Of all scores, those of clusters too, in both directions, for random cells, unseen "
         "batches and unseen cell types: in how many Butterfly is clearly better and clearly worse "
-        f"(in every fold, by more than the gap's standard deviation) than {'; '.join(counts)}.",
+        "(in every fold, by more than the gap's standard deviation) than each, where by type and "
+        "batch",
+        "",
+        *lines,
         "",
     ]

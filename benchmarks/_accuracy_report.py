@@ -18,6 +18,7 @@ from benchmarks._accuracy_models import MEASURED, MODELS
 from benchmarks._accuracy_parts import parts_lines
 from benchmarks._accuracy_perturbed import perturbed_lines
 from benchmarks._accuracy_places import NAMES, where
+from benchmarks._accuracy_protocols import protocols
 from benchmarks._accuracy_repaired import repaired_lines
 from benchmarks._accuracy_splits import SPLITS
 from benchmarks._accuracy_summary import (
@@ -143,10 +144,14 @@ def _cell(values: pd.Series, is_best: bool) -> str:
 
 def _behind(rows: pd.DataFrame) -> Iterator[str]:
     found = behind(rows)
-    clear = int(found["clear"].sum())
+    counts = []
+    for name, own in protocols(rows):
+        lost = behind(own)
+        counts.append(f"{len(lost)}, of which {int(lost['clear'].sum())} clearly, where {name}")
     yield (
-        f"Scores in which another model's mean is better: {len(found)}, of which {clear} clearly, "
-        f"in every fold and by more than the gap's standard deviation and {LEAST:g} (bold). Gap: "
+        "Scores in which another model's mean is better, random cells, unseen batches and unseen "
+        f"types together: {'; '.join(counts)}. Clearly: in every fold and by more than the gap's "
+        f"standard deviation and {LEAST:g} (bold). Gap: "
         "Butterfly less the model named, which is clearly better by most, or else better by most; "
         "+- standard deviation over folds; of `calibration_ratio`, distances from 1 in "
         "logarithms."

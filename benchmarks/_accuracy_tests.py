@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_places import NAMES
+from benchmarks._accuracy_protocols import protocols
 from benchmarks._accuracy_summary import FEWEST, METRICS, paired_tests
 from benchmarks._tables import grid
 
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
 
 PART_OF = {"cortex_2k": "cortex_3batches"}
 """Data sets whose cells are among another's, which would be counted twice."""
-SPLIT_GROUPS = {
-    "by cell": ("cell",),
-    "by cell type and by batch": ("cell_type", "batch"),
-    "by cell type and by batch (random cells validate)": ("cell_type_drawn", "batch_drawn"),
-}
-"""Splits tested together; each tests every cell, so all together would count a cell thrice."""
 
 
 def test_lines(rows: pd.DataFrame) -> Iterator[str]:
@@ -39,8 +34,7 @@ def test_lines(rows: pd.DataFrame) -> Iterator[str]:
     yield ""
     for (source, target), part in rows.groupby(["source", "target"], sort=False):
         shown = [name for name in METRICS[target] if name in part and part[name].notna().any()]
-        for title, splits in SPLIT_GROUPS.items():
-            own = part[part["split"].isin(splits)]
+        for title, own in split_groups(part):
             tests = {name: paired_tests(own, name) for name in shown}
             models = [m for m in MODELS if any(m in found.index for found in tests.values())]
             if models:
@@ -50,6 +44,14 @@ def test_lines(rows: pd.DataFrame) -> Iterator[str]:
                     [MODELS[m].label, *(_test(tests[name], m) for name in shown)] for m in models
                 ]
                 yield from grid(["against", *shown], body)
+
+
+def split_groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield rows that are tested together: each split tests every cell, all would thrice."""
+    by_cell = rows["split"] == "cell"
+    yield "by cell", rows[by_cell]
+    for name, own in protocols(rows):
+        yield f"by cell type and by batch, {name}", own[own["split"] != "cell"]
 
 
 def _test(found: pd.DataFrame, model: str) -> str:

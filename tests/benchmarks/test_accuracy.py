@@ -390,7 +390,12 @@ def test_the_readme_says_what_the_table_says(tmp_path, rows):
     nothing = rows(butterfly=[0.4]).assign(train_fraction=1.0, pearson_gene=np.nan)
     assert readme_lines(nothing)[2:-1] == []
     two = rows(butterfly=[0.4, 0.5], wheel=[0.3, 0.4], knn=[0.6, 0.8]).assign(train_fraction=1.0)
-    assert "than scButterfly (wheel) 3 and 0 of 3; KNN 0 and 3 of 3." in count_lines(two)[0]
+    (whole,) = count_lines(two)[2:-1]
+    assert whole.startswith("- whole types and batches validate, as in the papers: ")
+    assert whole.endswith(": scButterfly (wheel) 3 and 0 of 3; KNN 0 and 3 of 3.")
+    both = pd.concat([two, two.assign(split="cell_type_drawn")], ignore_index=True)
+    assert count_lines(both)[2] == whole
+    assert count_lines(both)[3].endswith(": scButterfly (wheel) 6 and 0 of 6; KNN 0 and 6 of 6.")
     assert count_lines(nothing) == []
     (tmp_path / "other.md").write_text("no marks")
     update_readme(rows(butterfly=[0.4]).assign(train_fraction=1.0), tmp_path / "other.md")

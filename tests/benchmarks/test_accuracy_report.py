@@ -18,7 +18,9 @@ from benchmarks._accuracy_ensembles import ensemble_lines
 from benchmarks._accuracy_leading import leading, leading_lines
 from benchmarks._accuracy_missing import missing, missing_lines
 from benchmarks._accuracy_parts import parts, parts_lines
+from benchmarks._accuracy_protocols import protocols
 from benchmarks._accuracy_repaired import repaired_lines
+from benchmarks._accuracy_tests import split_groups
 from benchmarks._accuracy_tests import test_lines as lines_of_tests
 from scvi_xmodal.data import Split
 
@@ -65,6 +67,32 @@ def test_clear_wins_and_losses_are_counted_by_one_rule(rows):
     assert "| KNN | 0 | 0 | 2 | 0 | 0 | 3 |" in "\n".join(against_lines(table))
     assert list(against_lines(table[table["model"] == "butterfly"])) == []
     assert list(against_lines(table[table["model"] != "butterfly"])) == []
+
+
+def test_two_ways_to_validate_are_two_comparisons(rows):
+    one = rows(butterfly=[0.5, 0.6], ridge=[0.4, 0.5])
+    places = [("cortex_2k", "cell"), ("cortex_2k", "batch"), ("cortex_2k", "batch_drawn")]
+    places += [("bmmc_citeseq", "batch"), ("cortex_2k", "cell_type_drawn")]
+    table = pd.concat([one.assign(data=data, split=split) for data, split in places])
+    (_, whole), (_, drawn) = protocols(table)
+    found = [
+        list(own[["data", "split"]].drop_duplicates().itertuples(index=False, name=None))
+        for own in (whole, drawn)
+    ]
+    # of two batches one trains, and its cells are drawn in either
+    assert found == [[*places[:2], places[3]], [places[0], *places[2:]]]
+    groups = [
+        (name, sorted(set(zip(own["data"], own["split"], strict=True))))
+        for name, own in split_groups(table)
+    ]
+    assert [own for _, own in groups] == [
+        [places[0]],
+        sorted([places[1], places[3]]),
+        sorted(places[2:]),
+    ]
+    text = "\n".join(against_lines(table))
+    assert text.count("| Ridge | ") == 2
+    assert len(list(protocols(one))) == 1
 
 
 def test_what_was_not_run_is_said(rows):
