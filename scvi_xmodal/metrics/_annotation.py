@@ -66,7 +66,8 @@ def evaluate_annotation(
     Raises
     ------
     ValueError
-        If the numbers of cells differ, cells cannot be matched, or no cell has a true label.
+        If the numbers of cells differ, cells cannot be matched, no cell has a true label, or
+        one's is ``unsure``.
 
     Examples
     --------
@@ -114,6 +115,13 @@ def matched_labels(
     true = true.dropna().astype(str)
     if not len(true):
         raise ValueError("Not one cell has a true label.")
+    n_named = int((true == unsure).sum())
+    if n_named:
+        raise ValueError(
+            f"{n_named} cells are truly called {unsure!r}, which stands for no label here. Leave "
+            "them out, with NaN for their true label, or give unsure= another word for cells "
+            "that were given none."
+        )
     return true, given
 
 

@@ -50,7 +50,7 @@ def confusion(
     Raises
     ------
     ValueError
-        If the numbers of cells differ, or no cell has a true label.
+        If the numbers of cells differ, no cell has a true label, or one's is ``unsure``.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def confusion(
     table = pd.crosstab(true, given)
     rows = sorted(table.index)
     columns = [*rows, *sorted(set(table.columns) - {*rows, unsure})]
-    columns += [unsure] if unsure in table.columns and unsure not in rows else []
+    columns += [unsure] if unsure in table.columns else []
     table = table.reindex(index=rows, columns=columns, fill_value=0)
     sizes = table.sum(axis=1)
     shown = table.div(sizes, axis=0) if normalize else table
