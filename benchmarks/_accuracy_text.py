@@ -37,11 +37,10 @@ REASONS = (
     "needs cells to stop by; a regression does not. Several that "
     'stop by other cells each leave out none: their mean is under "Mean of several models".',
     "- By cell type, and by batch on cortex, whole types and batches validate, as in the papers, "
-    "and do not train. With random validation cells, which `train()` draws by itself, Butterfly "
-    "has better scores of new types on bone marrow Multiome and WNN and of new batches on cortex, "
-    "those per gene and protein by much, and is there ahead of `Ridge, validation cells too` per "
-    "feature, but not in WNN's clusters: "
-    "[validating.md](validating.md).",
+    "and do not train. Random cells, which `train()` draws by itself, leave all but the tested "
+    "ones to train: the splits that say so are that comparison, with features chosen among more "
+    "kinds of cells. The same features, and what the model gains: [validating.md](validating.md). "
+    "What is left there is mostly ties and clusters, of which the lines above tell.",
     "- By cell type: a network says of unseen types what the nearest known ones do, a regression "
     "goes on in a straight line.",
 )
