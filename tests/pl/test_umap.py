@@ -106,6 +106,44 @@ def test_labels_come_from_the_other_side_by_cell_name():
     assert first == _color_of_labels(axes[1], shuffled, shuffled.obs["cell_type"])
 
 
+@pytest.mark.parametrize("place", ["whole", "modality", "other modality"])
+def test_labels_of_a_mudata_follow_the_cells_of_the_modality(place):
+    atac = _counts()
+    labels = atac.obs.pop("cell_type")
+    cells = {"rna": _counts()[:25], "atac": atac[::-1][:27]}
+    mdata = MuData({key: adata.copy() for key, adata in cells.items()})
+    del mdata["rna"].obs["cell_type"]
+    placed = {"whole": mdata, "modality": mdata["atac"], "other modality": mdata["rna"]}[place]
+    placed.obs["type"] = labels.reindex(placed.obs_names)
+    measured, translated = _placed(mdata["atac"], _translated(atac, kind="atac", source="rna"))
+
+    palette = {"B": "r", "T": "g", "NK": "b"}
+    axes = pl.translation_umap(mdata, translated, color="type", palette=palette)
+    for ax, side in zip(axes, (measured, translated), strict=True):
+        drawn = _drawn(ax)
+        known = labels.reindex(placed.obs_names).reindex(side.obs_names)
+        spots = side.obsm["X_umap"].astype(float).tolist()
+        for xy, label in zip(spots, known, strict=True):
+            wanted = "#cccccc" if pd.isna(label) else to_hex(palette[label])
+            assert drawn[tuple(xy)] == wanted
+
+
+def test_whole_numbers_stay_so_where_cells_lack_one():
+    measured, translated = _placed(_counts(), _translated(_counts()))
+    measured.obs["batch"] = np.arange(30) % 11
+    axes = pl.translation_umap(measured[:28].copy(), translated, color="batch")
+    shown = [text.get_text() for text in axes[1].get_legend().get_texts()]
+    assert shown == [*map(str, range(11)), "no label"]
+
+
+def test_cells_of_one_name_are_refused_where_labels_go_by_name():
+    measured, translated = _placed(_counts(), _translated(_counts()))
+    translated.obs_names = ["cell0", *translated.obs_names[:-1]]
+    del measured.obs["cell_type"]
+    with pytest.raises(ValueError, match="'cell0' appears twice"):
+        pl.translation_umap(measured, translated, color="cell_type")
+
+
 def test_points_shrink_and_are_rasterized():
     sizes = []
     for n_cells in (30, 2000, 100_000):
