@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scvi
 from anndata import AnnData
+from mudata import MuData
 from typer.testing import CliRunner
 
 import scvi_xmodal as xm
@@ -183,6 +184,23 @@ def test_evaluating_takes_peaks_that_are_written_otherwise(folder, tmp_path):
     assert found.exit_code == 0, found.output
     expected = _invoke("evaluate", folder / "model", folder / "data.h5mu", *options)
     assert json.loads(found.stdout) == json.loads(expected.stdout)
+
+
+def test_the_order_of_a_modalitys_cells_changes_no_score(folder, tmp_path):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    order = np.random.default_rng(0).permutation(mdata.n_obs)
+    parts = {"rna": mdata["rna"].copy(), "atac": mdata["atac"][order].copy()}
+    MuData(parts).write(tmp_path / "shuffled.h5mu")
+    files = [folder / "data.h5mu", tmp_path / "shuffled.h5mu"]
+    plain, shuffled = (_invoke("evaluate", folder / "model", file, "--json") for file in files)
+    assert shuffled.exit_code == 0, shuffled.output
+    assert shuffled.stdout == plain.stdout
+
+    parts["atac"] = parts["atac"][5:].copy()
+    MuData(parts).write(tmp_path / "fewer.h5mu")
+    done = _invoke("evaluate", folder / "model", tmp_path / "fewer.h5mu")
+    assert done.exit_code == 2
+    assert "'rna' 120, 'atac' 115, of which 115 are in both" in done.stderr
 
 
 def test_cells_that_were_trained_on_are_not_scored(folder, tmp_path):
