@@ -351,6 +351,7 @@ def _wrong(folder, tmp_path):
     (tmp_path / "notes.txt").write_text("text")
     (tmp_path / "broken.h5ad").write_text("text")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.csv").mkdir()
     AnnData(np.ones((3, 2))).write_h5ad(tmp_path / "other.h5ad")
     out = tmp_path / "out.h5ad"
     translate = ["--to", "rna", "-o", out]
@@ -393,6 +394,8 @@ def _wrong(folder, tmp_path):
         (["evaluate", model, query], "feature_types"),
         (["evaluate", model, data, "--labels-key", "kind"], "'kind'"),
         (["evaluate", model, data, "-o", tmp_path / "a" / "x.csv"], "no folder"),
+        (["evaluate", model, data, "-o", folder], "must end in .csv"),
+        (["evaluate", model, data, "-o", tmp_path / "folder.csv"], "is a folder; name a file"),
         (["info", tmp_path / "none"], "holds no model"),
     ]
 
@@ -461,6 +464,24 @@ def test_an_h5mu_needs_each_cell_once(folder, tmp_path, monkeypatch):
 def test_labels_are_looked_for_before_the_work(folder, monkeypatch):
     command = ("evaluate", folder / "model", folder / "data.h5mu", "--labels-key", "kind")
     assert "--labels-key 'kind' is no column" in _refused_before_work(monkeypatch, *command)
+
+
+def test_scores_take_the_place_of_no_data(folder, monkeypatch):
+    data = folder / "data.h5mu"
+    before = data.read_bytes()
+    message = _refused_before_work(monkeypatch, "evaluate", folder / "model", data, "-o", data)
+    assert message == f"Error: --out '{data}' must end in .csv."
+    assert data.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/model"])
+def test_a_file_in_the_models_way_is_seen_before_training(folder, tmp_path, monkeypatch, place):
+    (tmp_path / "taken").write_text("mine")
+    out = tmp_path / place
+    data = folder / "data.h5mu"
+    message = _refused_before_work(monkeypatch, "train", data, "-o", out, "--overwrite")
+    assert "is a file; name a folder" in message
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 def test_a_response_to_a_perturbation_is_not_evaluated_here(monkeypatch, perturbation):
