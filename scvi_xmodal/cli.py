@@ -208,3 +208,7 @@ def info(model: Model, as_json: Json = False) -> None:
     from scvi_xmodal._commands._describe import describe_model
 
     show(describe_model(model), as_json)
+
+
+if __name__ == "__main__":
+    app(prog_name="scvi-xmodal")
