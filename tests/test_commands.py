@@ -461,6 +461,13 @@ def test_an_h5mu_needs_each_cell_once(folder, tmp_path, monkeypatch):
     assert _invoke(*command, tmp_path / "x.h5ad").exit_code == 0
 
 
+def test_one_batch_cannot_be_held_out(folder, tmp_path):
+    mdata = xm.datasets.synthetic(n_cells=40, n_genes=10, n_peaks=20, n_batches=1)
+    mdata.write(tmp_path / "one.h5mu")
+    done = _invoke("train", tmp_path / "one.h5mu", "-o", tmp_path / "m", "--hold-out", "batch")
+    assert done.stderr.splitlines()[-1].endswith("or --hold-out 'cell'.")
+
+
 def test_labels_are_looked_for_before_the_work(folder, monkeypatch):
     command = ("evaluate", folder / "model", folder / "data.h5mu", "--labels-key", "kind")
     assert "--labels-key 'kind' is no column" in _refused_before_work(monkeypatch, *command)
