@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
     from mudata import MuData
     from numpy.typing import NDArray
@@ -112,14 +113,14 @@ def translation_umap(
         f"{_shown(record['target'])} measured",
         f"{_shown(record['target'])} translated from {_shown(record['source'])}",
     ]
-    axes = panels(axes, ((0, 0), (0, 1)), size=_SIZE)
-    for ax, xy, labels, title in zip(axes, spots, sides, titles, strict=True):
+    drawn = panels(axes, ((0, 0), (0, 1)), size=_SIZE)
+    for ax, xy, labels, title in zip(drawn, spots, sides, titles, strict=True):
         _scatter(ax, xy, labels, colors)
-        shown = BASIS_NAMES[basis]
-        ax.set(title=title, xlabel=f"{shown} 1", ylabel=f"{shown} 2")
+        called = BASIS_NAMES[basis]
+        ax.set(title=title, xlabel=f"{called} 1", ylabel=f"{called} 2")
     if legend:
         handles = legend_handles(colors, missing=any(side.isna().any() for side in sides))
-        axes[-1].legend(
+        shown = drawn[-1].legend(
             handles=handles,
             title=color,
             loc="center left",
@@ -128,7 +129,15 @@ def translation_umap(
             frameon=False,
             fontsize="small",
         )
-    return axes
+        if axes is None:
+            _widen(shown)
+    return drawn
+
+
+def _widen(legend: Legend) -> None:
+    """Make a figure wider by its legend, which the panels would make room for."""
+    figure = legend.figure
+    figure.set_figwidth(figure.get_figwidth() + legend.get_window_extent().width / figure.dpi)
 
 
 def legend_handles(colors: Mapping[Any, str], *, missing: bool) -> list[Line2D]:

@@ -144,6 +144,19 @@ def test_cells_of_one_name_are_refused_where_labels_go_by_name():
         pl.translation_umap(measured, translated, color="cell_type")
 
 
+def test_panels_keep_their_size_beside_a_large_legend():
+    measured, translated = _placed(_counts(60), _translated(_counts(60)))
+    measured.obs["type"] = [f"a cell type of a long name, number {i}" for i in range(60)]
+    axes = pl.translation_umap(measured, translated, color="type")
+    figure = axes[0].figure
+    figure.draw_without_rendering()
+    for ax in axes:
+        assert ax.get_window_extent().width / figure.dpi > 3.5
+    legend = axes[1].get_legend().get_window_extent()
+    assert legend.x1 <= figure.bbox.x1 + 1
+    assert not axes[0].title.get_window_extent().overlaps(axes[1].title.get_window_extent())
+
+
 def test_points_shrink_and_are_rasterized():
     sizes = []
     for n_cells in (30, 2000, 100_000):
