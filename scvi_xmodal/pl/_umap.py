@@ -264,4 +264,5 @@ def point_area(ax: Axes, n_cells: int) -> float:
 
 
 def _shown(key: str) -> str:
-    return _NAMES.get(key, key)
+    """Return how titles call a modality, or several of which one was translated."""
+    return "+".join(_NAMES.get(part, part) for part in key.split("+"))

@@ -76,6 +76,12 @@ def test_axes_say_what_they_show():
     assert all(len(ax.get_xticks()) == len(ax.get_yticks()) == 0 for ax in axes)
 
 
+def test_several_sources_are_called_as_one_is():
+    cells = _placed(_counts(), _translated(_counts(), kind="protein", source="rna+atac"))
+    axes = pl.translation_umap(*cells, color="cell_type")
+    assert axes[1].get_title() == "protein translated from RNA+ATAC"
+
+
 def test_given_axes_are_used_and_the_legend_can_be_left_out():
     measured, translated = _placed(_counts(), _translated(_counts()))
     figure, given = plt.subplots(1, 2)
