@@ -167,7 +167,8 @@ def _grouped(sides: _Sides, groupby: str) -> tuple[dict[str, _Pair], dict[str, t
         )
     if _ALL in shared:
         raise ValueError(
-            f"A group of obs[{groupby!r}] is called {_ALL!r}, as the row of all cells is: rename it."
+            f"A group of obs[{groupby!r}] is called {_ALL!r}, as the row of all cells is: rename "
+            "it."
         )
     alone = one.cat.categories.symmetric_difference(two.cat.categories)
     if alone.size:
