@@ -184,11 +184,11 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a model on paired cells that it was not trained on, baselines beside it."""
-    from scvi_xmodal._commands._common import check_parent
+    from scvi_xmodal._commands._common import check_table
     from scvi_xmodal._commands._evaluate import evaluate_file
 
     if out is not None:
-        check_parent(out)
+        check_table(out)
     scores = evaluate_file(model, data, labels_key=labels_key, layer=layer, baselines=baselines)
     if out is not None:
         from scvi_xmodal._aside import written_aside
@@ -208,3 +208,7 @@ def info(model: Model, as_json: Json = False) -> None:
     from scvi_xmodal._commands._describe import describe_model
 
     show(describe_model(model), as_json)
+
+
+if __name__ == "__main__":
+    app(prog_name="scvi-xmodal")

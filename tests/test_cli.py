@@ -29,6 +29,13 @@ def test_help_lists_the_commands_without_heavy_imports():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_module_runs_too():
+    command = [sys.executable, "-m", "scvi_xmodal.cli", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "Usage: scvi-xmodal" in done.stdout
+
+
 def test_version():
     done = _run("--version")
     assert (done.returncode, done.stderr) == (0, "")

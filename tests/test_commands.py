@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scvi
 from anndata import AnnData
+from mudata import MuData
 from typer.testing import CliRunner
 
 import scvi_xmodal as xm
@@ -185,6 +186,23 @@ def test_evaluating_takes_peaks_that_are_written_otherwise(folder, tmp_path):
     assert json.loads(found.stdout) == json.loads(expected.stdout)
 
 
+def test_the_order_of_a_modalitys_cells_changes_no_score(folder, tmp_path):
+    mdata = xm.datasets.read(folder / "data.h5mu")
+    order = np.random.default_rng(0).permutation(mdata.n_obs)
+    parts = {"rna": mdata["rna"].copy(), "atac": mdata["atac"][order].copy()}
+    MuData(parts).write(tmp_path / "shuffled.h5mu")
+    files = [folder / "data.h5mu", tmp_path / "shuffled.h5mu"]
+    plain, shuffled = (_invoke("evaluate", folder / "model", file, "--json") for file in files)
+    assert shuffled.exit_code == 0, shuffled.output
+    assert shuffled.stdout == plain.stdout
+
+    parts["atac"] = parts["atac"][5:].copy()
+    MuData(parts).write(tmp_path / "fewer.h5mu")
+    done = _invoke("evaluate", folder / "model", tmp_path / "fewer.h5mu")
+    assert done.exit_code == 2
+    assert "'rna' 120, 'atac' 115, of which 115 are in both" in done.stderr
+
+
 def test_cells_that_were_trained_on_are_not_scored(folder, tmp_path):
     mdata = xm.datasets.read(folder / "data.h5mu")
     split = xm.pp.split(mdata, by="cell", seed=0)
@@ -333,6 +351,7 @@ def _wrong(folder, tmp_path):
     (tmp_path / "notes.txt").write_text("text")
     (tmp_path / "broken.h5ad").write_text("text")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.csv").mkdir()
     AnnData(np.ones((3, 2))).write_h5ad(tmp_path / "other.h5ad")
     out = tmp_path / "out.h5ad"
     translate = ["--to", "rna", "-o", out]
@@ -375,6 +394,8 @@ def _wrong(folder, tmp_path):
         (["evaluate", model, query], "feature_types"),
         (["evaluate", model, data, "--labels-key", "kind"], "'kind'"),
         (["evaluate", model, data, "-o", tmp_path / "a" / "x.csv"], "no folder"),
+        (["evaluate", model, data, "-o", folder], "must end in .csv"),
+        (["evaluate", model, data, "-o", tmp_path / "folder.csv"], "is a folder; name a file"),
         (["info", tmp_path / "none"], "holds no model"),
     ]
 
@@ -440,9 +461,34 @@ def test_an_h5mu_needs_each_cell_once(folder, tmp_path, monkeypatch):
     assert _invoke(*command, tmp_path / "x.h5ad").exit_code == 0
 
 
+def test_one_batch_cannot_be_held_out(folder, tmp_path):
+    mdata = xm.datasets.synthetic(n_cells=40, n_genes=10, n_peaks=20, n_batches=1)
+    mdata.write(tmp_path / "one.h5mu")
+    done = _invoke("train", tmp_path / "one.h5mu", "-o", tmp_path / "m", "--hold-out", "batch")
+    assert done.stderr.splitlines()[-1].endswith("or --hold-out 'cell'.")
+
+
 def test_labels_are_looked_for_before_the_work(folder, monkeypatch):
     command = ("evaluate", folder / "model", folder / "data.h5mu", "--labels-key", "kind")
     assert "--labels-key 'kind' is no column" in _refused_before_work(monkeypatch, *command)
+
+
+def test_scores_take_the_place_of_no_data(folder, monkeypatch):
+    data = folder / "data.h5mu"
+    before = data.read_bytes()
+    message = _refused_before_work(monkeypatch, "evaluate", folder / "model", data, "-o", data)
+    assert message == f"Error: --out '{data}' must end in .csv."
+    assert data.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/model"])
+def test_a_file_in_the_models_way_is_seen_before_training(folder, tmp_path, monkeypatch, place):
+    (tmp_path / "taken").write_text("mine")
+    out = tmp_path / place
+    data = folder / "data.h5mu"
+    message = _refused_before_work(monkeypatch, "train", data, "-o", out, "--overwrite")
+    assert "is a file; name a folder" in message
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 def test_a_response_to_a_perturbation_is_not_evaluated_here(monkeypatch, perturbation):

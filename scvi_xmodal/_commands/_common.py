@@ -10,6 +10,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from scvi_xmodal._aside import check_folder
 from scvi_xmodal._layers import layer_names
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def check_writable(folder: Path) -> None:
     ValueError
         If what there is of its path is no folder, or nothing can be written there.
     """
+    check_folder(folder, "out")
     parent = next(place for place in folder.absolute().parents if place.exists())
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent):
@@ -116,6 +118,21 @@ def check_parent(out: Path) -> None:
     """
     if not out.absolute().parent.is_dir():
         raise ValueError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}.")
+
+
+def check_table(out: Path) -> None:
+    """Raise, before any work, unless a table can be written where no other file would be lost.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in .csv, is that of a folder, or its folder is not there.
+    """
+    if out.suffix != ".csv":
+        raise ValueError(f"out={str(out)!r} must end in .csv.")
+    if out.is_dir():
+        raise ValueError(f"out={str(out)!r} is a folder; name a file.")
+    check_parent(out)
 
 
 def say(text: str) -> None:

@@ -11,6 +11,7 @@ from scvi_xmodal._commands._cells import read_cells
 from scvi_xmodal._commands._common import layers_of, load_model, paired, quiet, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -156,10 +157,31 @@ def _model_features(model: Any, mdata: MuData, layer: str | None) -> MuData:
         _place_counts(parts[key], key, layer, setup_layer)
         parts[key].obs = mdata.obs.combine_first(adata.obs).loc[adata.obs_names]
     with own_columns_only():
-        whole = MuData(parts)
-    if any(not adata.obs_names.equals(whole.obs_names) for adata in parts.values()):
-        raise ValueError("The modalities hold different cells: scores need the same in all.")
-    return whole
+        return MuData(_in_one_order(parts))
+
+
+def _in_one_order(parts: Mapping[str, AnnData]) -> dict[str, AnnData]:
+    """Return the modalities with the cells of the first one's order.
+
+    Raises
+    ------
+    ValueError
+        If they hold different cells.
+    """
+    first, *others = parts
+    names = parts[first].obs_names
+    for key in others:
+        own = parts[key].obs_names
+        if len(own) != len(names) or not own.isin(names).all():
+            raise ValueError(
+                f"The modalities hold different cells: {first!r} {len(names)}, {key!r} "
+                f"{len(own)}, of which {int(own.isin(names).sum())} are in both. Scores need the "
+                "same in all."
+            )
+    return {
+        key: adata if adata.obs_names.equals(names) else adata[names].copy()
+        for key, adata in parts.items()
+    }
 
 
 def _place_counts(adata: AnnData, key: str, layer: str | None, setup_layer: str | None) -> None:

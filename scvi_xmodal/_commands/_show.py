@@ -25,6 +25,7 @@ _OPTIONS = {
     "labels_key": "--labels-key",
     "batch_key": "--batch-key",
     "hold_out": "--hold-out",
+    "by": "--hold-out",
     "out": "--out",
     "accelerator": "--accelerator",
     "preset": "--preset",

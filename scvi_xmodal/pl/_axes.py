@@ -33,8 +33,10 @@ def panels(
     Raises
     ------
     ValueError
-        If the number of given axes is another.
+        If there is no panel, or the number of given axes is another.
     """
+    if not places:
+        raise ValueError("There is nothing to draw: an empty list names no panel.")
     if axes is None:
         return _new(places, size)
     given = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()

@@ -11,11 +11,15 @@ from scvi_xmodal.metrics._annotation import matched_labels
 from scvi_xmodal.pl._axes import panels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 _CELL = 0.32
 _MARGIN = 2.0
+_LETTER = 0.09
+_SHORT = 10
 _MOST_TEXT = 16
 
 
@@ -68,7 +72,7 @@ def confusion(
     table = table.reindex(index=rows, columns=columns, fill_value=0)
     sizes = table.sum(axis=1)
     shown = table.div(sizes, axis=0) if normalize else table
-    size = (_MARGIN + _CELL * len(columns), _MARGIN + _CELL * len(rows))
+    size = (_margin(rows) + _CELL * len(columns), _margin(columns) + _CELL * len(rows))
     ax = panels(ax, [(0, 0)], size=size)[0]
     image = ax.imshow(shown.to_numpy(float), cmap="viridis", vmin=0, vmax=1 if normalize else None)
     ax.set_xticks(range(len(columns)), columns, rotation=90)
@@ -80,6 +84,12 @@ def confusion(
     if len(columns) <= _MOST_TEXT:
         _write(ax, shown, normalize=normalize)
     return ax
+
+
+def _margin(labels: Sequence[str]) -> float:
+    """Return inches for axis labels, the colour bar and names, however long they are."""
+    longest = max(len(str(label)) for label in labels)
+    return _MARGIN + _LETTER * max(longest - _SHORT, 0)
 
 
 def _write(ax: Axes, shown: pd.DataFrame, *, normalize: bool) -> None:

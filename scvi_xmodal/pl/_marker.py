@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scvi_xmodal._arguments import check_arguments, check_order
+from scvi_xmodal._arguments import check_arguments, check_order, same_names
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.pl._axes import panels
 from scvi_xmodal.pl._embedding import BASIS_NAMES, embed
@@ -89,9 +89,7 @@ def marker(
     if layer is not None and layer not in prediction.layers:
         raise ValueError(f"There is no layer {layer!r}; there are {layer_names(prediction)}.")
     xy = _places(prediction, embedding, basis, seed)
-    values = prediction.X if layer is None else prediction.layers[layer]
-    values = values[:, prediction.var_names.get_indexer(names)]
-    values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+    values = _columns(prediction, names, layer)
     places = [divmod(number, _COLUMNS) for number in range(len(names))]
     axes = panels(axes, places, size=_SIZE)
     label = basis.removeprefix("X_")
@@ -100,6 +98,15 @@ def marker(
         _draw(ax, xy, own)
         ax.set(title=name, xlabel=f"{label} 1", ylabel=f"{label} 2")
     return axes
+
+
+def _columns(prediction: AnnData, names: Sequence[str], layer: str | None) -> NDArray[Any]:
+    """Return the values of some features, of shape (n_cells, n_features)."""
+    values = prediction.X if layer is None else prediction.layers[layer]
+    # HDF5 gives columns in the file's order alone, each once
+    columns, order = np.unique(prediction.var_names.get_indexer(names), return_inverse=True)
+    values = values[:, columns]
+    return (values.toarray() if sparse.issparse(values) else np.asarray(values))[:, order]
 
 
 def _places(prediction: AnnData, embedding: Any, basis: str, seed: int) -> NDArray[Any]:
@@ -117,6 +124,14 @@ def _places(prediction: AnnData, embedding: Any, basis: str, seed: int) -> NDArr
         return xy[:, :2]
     if basis not in embedding.obsm:
         raise ValueError(f"embedding has no obsm[{basis!r}]; it has {list(embedding.obsm)}.")
+    if same_names(embedding.obs_names, prediction.obs_names):
+        return np.asarray(embedding.obsm[basis])[:, :2]
+    if not embedding.obs_names.is_unique:
+        twice = embedding.obs_names[embedding.obs_names.duplicated()][0]
+        raise ValueError(
+            f"Cells of embedding are matched by name, but {twice!r} appears twice: make the names "
+            f"unique, or give embedding.obsm[{basis!r}] of the prediction's cells in their order."
+        )
     rows = embedding.obs_names.get_indexer(prediction.obs_names)
     if (rows < 0).any():
         raise ValueError(

@@ -30,8 +30,8 @@ _LABEL: dict[str, Any] = {
 def pseudobulk(
     concordance: PseudobulkConcordance,
     *,
-    groups: Sequence[str] | None = None,
-    label: Sequence[str] = (),
+    groups: str | Sequence[str] | None = None,
+    label: str | Sequence[str] = (),
     axes: Any = None,
 ) -> NDArray[Any]:
     """Draw mean profiles of translated cells against measured ones, a panel for each group.
@@ -71,11 +71,12 @@ def pseudobulk(
             f"concordance must be what tl.pseudobulk_concordance returned, got {concordance!r}."
         )
     table = concordance.table
-    groups = list(table.index) if groups is None else list(groups)
+    groups = list(table.index) if groups is None else _listed(groups)
     unknown = [group for group in groups if group not in table.index]
     if unknown:
         raise ValueError(f"groups names {unknown[0]!r}; there are {list(table.index)}.")
     features = concordance.profiles.index.unique("feature")
+    label = _listed(label)
     absent = [feature for feature in label if feature not in features]
     if absent:
         raise ValueError(f"label names {absent[0]!r}, which is none of the features compared.")
@@ -85,6 +86,10 @@ def pseudobulk(
         _draw(ax, concordance.profiles.loc[group], table.loc[group, "pearson"], label)
         ax.set_title(group)
     return axes
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _draw(ax: Axes, profile: pd.DataFrame, pearson: float, label: Sequence[str]) -> None:

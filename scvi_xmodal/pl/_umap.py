@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
     from mudata import MuData
     from numpy.typing import NDArray
@@ -98,7 +100,10 @@ def translation_umap(
     record = _record(translated)
     kind: Kind = record["target_kind"]
     cells = _target_cells(measured, kind)
-    sides = [_labels(measured, translated, color), _labels(translated, measured, color)]
+    sides = [
+        _labels(measured, cells, translated, color),
+        _labels(translated, translated, measured, color),
+    ]
     colors = _colors(sides, palette, color)
     spots = [
         embed(cells, kind, basis=basis, layer=layer, name="measured", seed=seed),
@@ -108,14 +113,14 @@ def translation_umap(
         f"{_shown(record['target'])} measured",
         f"{_shown(record['target'])} translated from {_shown(record['source'])}",
     ]
-    axes = panels(axes, ((0, 0), (0, 1)), size=_SIZE)
-    for ax, xy, labels, title in zip(axes, spots, sides, titles, strict=True):
+    drawn = panels(axes, ((0, 0), (0, 1)), size=_SIZE)
+    for ax, xy, labels, title in zip(drawn, spots, sides, titles, strict=True):
         _scatter(ax, xy, labels, colors)
-        shown = BASIS_NAMES[basis]
-        ax.set(title=title, xlabel=f"{shown} 1", ylabel=f"{shown} 2")
+        called = BASIS_NAMES[basis]
+        ax.set(title=title, xlabel=f"{called} 1", ylabel=f"{called} 2")
     if legend:
         handles = legend_handles(colors, missing=any(side.isna().any() for side in sides))
-        axes[-1].legend(
+        shown = drawn[-1].legend(
             handles=handles,
             title=color,
             loc="center left",
@@ -124,7 +129,15 @@ def translation_umap(
             frameon=False,
             fontsize="small",
         )
-    return axes
+        if axes is None:
+            _widen(shown)
+    return drawn
+
+
+def _widen(legend: Legend) -> None:
+    """Make a figure wider by its legend, which the panels would make room for."""
+    figure = legend.figure
+    figure.set_figwidth(figure.get_figwidth() + legend.get_window_extent().width / figure.dpi)
 
 
 def legend_handles(colors: Mapping[Any, str], *, missing: bool) -> list[Line2D]:
@@ -159,28 +172,43 @@ def _target_cells(measured: AnnData | MuData, kind: Kind) -> AnnData:
     return measured.mod[found[kind]]
 
 
-def _labels(own: Any, other: Any, color: str) -> pd.Series:
+def _labels(own: Any, cells: AnnData, other: Any, color: str) -> pd.Series:
     """Return the label of each cell of one side, if need be from the other side's same cells."""
-    column = _column(own, color)
+    column = _column(own, cells, color)
     if column is None:
-        column = _column(other, color)
+        column = _column(other, other, color)
         if column is None:
             raise ValueError(
                 f"color={color!r} is no column of obs; there are {list(other.obs.columns)} and "
                 f"{list(own.obs.columns)}."
             )
-        column = column.reindex(own.obs_names)
-    return column
+    return _by_name(column, cells.obs_names, color)
 
 
-def _column(side: Any, color: str) -> pd.Series | None:
-    places = [side, *getattr(side, "mod", {}).values()]
+def _column(side: Any, cells: AnnData, color: str) -> pd.Series | None:
+    """Return a column of one side's cells, or, of a MuData, of all its cells."""
+    places = [side, cells, *getattr(side, "mod", {}).values()]
     column = next((place.obs[color] for place in places if color in place.obs), None)
     if column is not None and pd.api.types.is_float_dtype(column):
         raise ValueError(
             f"color={color!r} holds numbers; labels are needed. Group them, as with pd.cut."
         )
     return column
+
+
+def _by_name(column: pd.Series, names: pd.Index, color: str) -> pd.Series:
+    """Return a column of the cells drawn: a MuData, or the other side, has others between."""
+    if column.index.equals(names):
+        return column
+    if not column.index.is_unique:
+        twice = column.index[column.index.duplicated()][0]
+        raise ValueError(
+            f"color={color!r} is of other cells, which are matched by name, and {twice!r} appears "
+            "twice: make the names unique, or put the column into obs of both sides."
+        )
+    # gaps would turn whole numbers into fractions
+    kept = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype(object)
+    return kept.reindex(names)
 
 
 def _colors(
@@ -193,7 +221,7 @@ def _colors(
         if isinstance(side.dtype, pd.CategoricalDtype):
             present = [label for label in side.cat.categories if label in set(present)]
         else:
-            present = sorted(present, key=str)
+            present = sorted(present, key=_rank)
         order.update(dict.fromkeys(present))
     if palette is None:
         return label_colors(list(order))
@@ -201,6 +229,11 @@ def _colors(
     if lacking:
         raise ValueError(f"palette has no colour for {lacking[:3]} of obs[{color!r}].")
     return {label: palette[label] for label in order}
+
+
+def _rank(label: Any) -> tuple[bool, Any]:
+    """Return what labels are sorted by: numbers by size, others after them as text."""
+    return (False, label) if isinstance(label, Real) else (True, str(label))
 
 
 def _scatter(
@@ -231,4 +264,5 @@ def point_area(ax: Axes, n_cells: int) -> float:
 
 
 def _shown(key: str) -> str:
-    return _NAMES.get(key, key)
+    """Return how titles call a modality, or several of which one was translated."""
+    return "+".join(_NAMES.get(part, part) for part in key.split("+"))

@@ -178,5 +178,7 @@ def _with_columns(parts: Mapping[str, AnnData], columns: pd.DataFrame) -> MuData
         warnings.filterwarnings("ignore", message="var_names are not unique")
         joined = MuData(dict(parts))
     for name in columns:
-        joined.obs[name] = columns[name].reindex(joined.obs_names).astype("category")
+        values = columns[name].reindex(joined.obs_names).infer_objects()
+        is_measure = pd.api.types.is_float_dtype(values) and not (values.dropna() % 1 == 0).all()
+        joined.obs[name] = values if is_measure else values.astype("category")
     return joined

@@ -14,6 +14,7 @@ from scvi_xmodal._constants import UNS_KEY
 from scvi_xmodal._layers import layer_names
 from scvi_xmodal.data import check_counts, kind_of
 from scvi_xmodal.data._modalities import check_kind
+from scvi_xmodal.data._peaks import parse_peaks
 from scvi_xmodal.metrics._inputs import find_kind, holds_drawn_counts
 from scvi_xmodal.tl._joint import _joined
 from scvi_xmodal.tl._thresholds import binarize
@@ -73,8 +74,8 @@ def integrate(
     Raises
     ------
     ValueError
-        If cells differ, nothing says what was measured, both are of one kind, values are no
-        counts, or ``run`` does not fit the modalities.
+        If cells differ, nothing says what was measured, or peaks were where the source was not,
+        both are of one kind, values are no counts, or ``run`` does not fit the modalities.
 
     Examples
     --------
@@ -91,6 +92,8 @@ def integrate(
     source = _source_kind(measured, translated, kind)
     check_kind(measured, source, "measured")
     _check(measured, translated, (source, target), run)
+    if kind is None and source != "atac":
+        _refuse_peaks(measured, source)
     modalities = {
         source: _measured(measured, layer, source),
         target: _with_counts(translated, _expected_counts(translated, target)),
@@ -112,6 +115,16 @@ def _source_kind(measured: AnnData, translated: AnnData, kind: Kind | None) -> K
             "measured: give kind='rna', 'atac' or 'protein'."
         )
     return found
+
+
+def _refuse_peaks(measured: AnnData, source: Kind) -> None:
+    """Raise if the features of what shall be RNA or protein are named as peaks."""
+    if parse_peaks(measured.var_names).parsed.all():
+        raise ValueError(
+            f"The translation's source is {source}, but the features of measured are named as "
+            f"peaks, such as {measured.var_names[0]!r}: give the {source} that was translated, or "
+            "kind= to say what was measured."
+        )
 
 
 _RUNS = {"multivi": {"rna", "atac"}, "totalvi": {"rna", "protein"}}

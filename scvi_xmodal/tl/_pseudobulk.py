@@ -98,7 +98,8 @@ def pseudobulk_concordance(
     Raises
     ------
     ValueError
-        If fewer than three features, or no groups, are shared, or values are no counts.
+        If fewer than three features, or no groups, are shared, a group is called as the row of
+        all cells is, or values are no counts.
 
     Examples
     --------
@@ -163,6 +164,11 @@ def _grouped(sides: _Sides, groupby: str) -> tuple[dict[str, _Pair], dict[str, t
         raise ValueError(
             f"Prediction and reference share no group of obs[{groupby!r}]: the one has "
             f"{list(one.cat.categories[:5])}, the other {list(two.cat.categories[:5])}."
+        )
+    if _ALL in shared:
+        raise ValueError(
+            f"A group of obs[{groupby!r}] is called {_ALL!r}, as the row of all cells is: rename "
+            "it."
         )
     alone = one.cat.categories.symmetric_difference(two.cat.categories)
     if alone.size:

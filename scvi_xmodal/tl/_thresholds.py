@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from scvi_xmodal.metrics._calibration import is_probability
 from scvi_xmodal.metrics._inputs import read_counts, read_prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mudata import MuData
     from numpy.typing import NDArray
@@ -51,8 +52,8 @@ def binarize(
 
     Returns
     -------
-    AnnData with 0 and 1 in CSR float32 and the prediction's ``obs``, ``var`` and ``uns``, whose
-    ``scale`` is then ``"counts"``. Which cells are in company matters, through the means of the
+    AnnData with 0 and 1 in CSR float32 and all else of the prediction but layers; the ``scale`` in
+    ``uns`` is then ``"counts"``. Which cells are in company matters, through the means of the
     peaks.
 
     Raises
@@ -114,7 +115,8 @@ def sparsify(prediction: AnnData, *, threshold: float = 1e-4) -> AnnData:
 
     Returns
     -------
-    AnnData with ``X`` and all layers in CSR; smaller than dense where over half is dropped.
+    AnnData with ``X`` and all layers in CSR and all else as it was; smaller than dense where over
+    half is dropped.
 
     Raises
     ------
@@ -159,5 +161,11 @@ def _wrap(prediction: AnnData, values: sparse.csr_matrix, layers: dict[str, Any]
         obs=prediction.obs.copy(),
         var=prediction.var.copy(),
         layers=layers,
-        uns=dict(prediction.uns),
+        uns=deepcopy(dict(prediction.uns)),
+        # what was made of the cells since, such as their UMAP
+        **{name: _copies(getattr(prediction, name)) for name in ("obsm", "varm", "obsp", "varp")},
     )
+
+
+def _copies(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: array.copy() for key, array in arrays.items()}

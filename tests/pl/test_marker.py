@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 from scipy import sparse
 
 from scvi_xmodal import pl
@@ -86,3 +86,27 @@ def test_places_of_a_table_are_of_these_cells_in_their_order():
     assert len(pl.marker(cells, "CD14", embedding=table)) == 1
     with pytest.raises(ValueError, match="embedding is a DataFrame of .*in another order"):
         pl.marker(cells, "CD14", embedding=table[::-1])
+
+
+def test_values_are_read_from_a_file_in_any_order(tmp_path):
+    cells = _cells()
+    names = [*cells.var_names[::-1], cells.var_names[0]]
+    for layer in (None, "mean"):
+        wanted = [_drawn(ax) for ax in pl.marker(cells, names, layer=layer)]
+        cells.write_h5ad(tmp_path / f"{layer}.h5ad")
+        stored = read_h5ad(tmp_path / f"{layer}.h5ad", backed="r")
+        found = [_drawn(ax) for ax in pl.marker(stored, names, layer=layer)]
+        for one, other in zip(wanted, found, strict=True):
+            for first, second in zip(one, other, strict=True):
+                np.testing.assert_array_equal(first, second)
+        stored.file.close()
+
+
+def test_cells_of_one_name_stand_in_their_order_or_are_refused():
+    cells = _cells()
+    cells.obs_names = ["same", *cells.obs_names[1:-1], "same"]
+    embedding = cells.copy()
+    del cells.obsm
+    assert len(pl.marker(cells, "CD14", embedding=embedding)) == 1
+    with pytest.raises(ValueError, match="'same' appears twice"):
+        pl.marker(cells, "CD14", embedding=embedding[::-1])

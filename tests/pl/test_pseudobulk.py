@@ -36,6 +36,17 @@ def test_given_axes_and_chosen_groups():
         pl.pseudobulk(_concordance(), label=["CD4"])
 
 
+def test_one_name_is_one_name():
+    (ax,) = pl.pseudobulk(_concordance(), groups="all cells", label="gene3")
+    assert ax.get_title() == "all cells"
+    assert "gene3" in [text.get_text() for text in ax.texts]
+
+
+def test_no_group_is_nothing_to_draw():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        pl.pseudobulk(_concordance(), groups=[])
+
+
 def test_points_shrink_with_their_number():
     sizes = [
         pl.pseudobulk(_concordance(n, ("all cells",)))[0].collections[0].get_sizes().item()

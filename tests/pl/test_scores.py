@@ -100,3 +100,16 @@ def test_confusion_of_labels_that_only_one_side_has():
     assert not many.texts
     with pytest.raises(ValueError, match="2 true labels were given for 1"):
         pl.confusion(["a", "b"], ["a"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_labels_leave_room_for_the_fields():
+    labels = ["CD4+ memory T cells, activated (blood)", "CD14+ monocytes, inflammatory state"]
+    ax = pl.confusion(labels, labels)
+    figure = ax.figure
+    figure.draw_without_rendering()
+    assert ax.get_window_extent().width / figure.dpi > 0.4
+    for text in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+        extent = text.get_window_extent()
+        assert extent.x0 >= 0
+        assert extent.y0 >= 0

@@ -76,6 +76,12 @@ def test_axes_say_what_they_show():
     assert all(len(ax.get_xticks()) == len(ax.get_yticks()) == 0 for ax in axes)
 
 
+def test_several_sources_are_called_as_one_is():
+    cells = _placed(_counts(), _translated(_counts(), kind="protein", source="rna+atac"))
+    axes = pl.translation_umap(*cells, color="cell_type")
+    assert axes[1].get_title() == "protein translated from RNA+ATAC"
+
+
 def test_given_axes_are_used_and_the_legend_can_be_left_out():
     measured, translated = _placed(_counts(), _translated(_counts()))
     figure, given = plt.subplots(1, 2)
@@ -104,6 +110,57 @@ def test_labels_come_from_the_other_side_by_cell_name():
     axes = pl.translation_umap(measured, shuffled, color="cell_type")
     first = _color_of_labels(axes[0], measured, labels)
     assert first == _color_of_labels(axes[1], shuffled, shuffled.obs["cell_type"])
+
+
+@pytest.mark.parametrize("place", ["whole", "modality", "other modality"])
+def test_labels_of_a_mudata_follow_the_cells_of_the_modality(place):
+    atac = _counts()
+    labels = atac.obs.pop("cell_type")
+    cells = {"rna": _counts()[:25], "atac": atac[::-1][:27]}
+    mdata = MuData({key: adata.copy() for key, adata in cells.items()})
+    del mdata["rna"].obs["cell_type"]
+    placed = {"whole": mdata, "modality": mdata["atac"], "other modality": mdata["rna"]}[place]
+    placed.obs["type"] = labels.reindex(placed.obs_names)
+    measured, translated = _placed(mdata["atac"], _translated(atac, kind="atac", source="rna"))
+
+    palette = {"B": "r", "T": "g", "NK": "b"}
+    axes = pl.translation_umap(mdata, translated, color="type", palette=palette)
+    for ax, side in zip(axes, (measured, translated), strict=True):
+        drawn = _drawn(ax)
+        known = labels.reindex(placed.obs_names).reindex(side.obs_names)
+        spots = side.obsm["X_umap"].astype(float).tolist()
+        for xy, label in zip(spots, known, strict=True):
+            wanted = "#cccccc" if pd.isna(label) else to_hex(palette[label])
+            assert drawn[tuple(xy)] == wanted
+
+
+def test_whole_numbers_stay_so_where_cells_lack_one():
+    measured, translated = _placed(_counts(), _translated(_counts()))
+    measured.obs["batch"] = np.arange(30) % 11
+    axes = pl.translation_umap(measured[:28].copy(), translated, color="batch")
+    shown = [text.get_text() for text in axes[1].get_legend().get_texts()]
+    assert shown == [*map(str, range(11)), "no label"]
+
+
+def test_cells_of_one_name_are_refused_where_labels_go_by_name():
+    measured, translated = _placed(_counts(), _translated(_counts()))
+    translated.obs_names = ["cell0", *translated.obs_names[:-1]]
+    del measured.obs["cell_type"]
+    with pytest.raises(ValueError, match="'cell0' appears twice"):
+        pl.translation_umap(measured, translated, color="cell_type")
+
+
+def test_panels_keep_their_size_beside_a_large_legend():
+    measured, translated = _placed(_counts(60), _translated(_counts(60)))
+    measured.obs["type"] = [f"a cell type of a long name, number {i}" for i in range(60)]
+    axes = pl.translation_umap(measured, translated, color="type")
+    figure = axes[0].figure
+    figure.draw_without_rendering()
+    for ax in axes:
+        assert ax.get_window_extent().width / figure.dpi > 3.5
+    legend = axes[1].get_legend().get_window_extent()
+    assert legend.x1 <= figure.bbox.x1 + 1
+    assert not axes[0].title.get_window_extent().overlaps(axes[1].title.get_window_extent())
 
 
 def test_points_shrink_and_are_rasterized():

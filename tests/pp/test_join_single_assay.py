@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from mudata import MuData
 from scipy import sparse
@@ -100,3 +101,12 @@ def test_modalities_of_unknown_kind_stay(mdata):
     assert joined["hto"].obs_names.equals(hashtags.obs_names)
     assert (joined["hto"].X != hashtags.X).nnz == 0
     assert joined["hto"] is not paired["hto"]
+
+
+def test_measures_of_cells_stay_numbers(mdata):
+    joined = pp.join_single_assay(
+        mdata[:10].copy(), rna=mdata["rna"][10:].copy(), obs_keys=["true_depth", "cell_type"]
+    )
+    wanted = mdata["rna"].obs["true_depth"].reindex(joined.obs_names)
+    pd.testing.assert_series_equal(joined.obs["true_depth"], wanted, check_names=False)
+    assert joined.obs["cell_type"].dtype == "category"

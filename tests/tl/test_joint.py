@@ -82,6 +82,17 @@ def test_integrate_joins_counts_with_expected_counts(study):
     assert set(np.unique(called.toarray())) == {0, 1}
 
 
+def test_integrate_takes_no_peaks_for_the_rna_that_was_translated(study):
+    _, mdata = study
+    three = xm.datasets.synthetic(n_cells=60, n_genes=18, n_peaks=36, n_proteins=8)
+    cite = MuData({key: three[key].copy() for key in ("rna", "protein")})
+    ridge = xm.baselines.Ridge(n_components=4).fit(cite)
+    protein = ridge.translate(cite["rna"], source="rna", target="protein")
+    with pytest.raises(ValueError, match="source is rna, but .* named as peaks, such as 'chr"):
+        integrate(mdata["atac"], protein)
+    assert list(integrate(mdata["atac"], protein, kind="atac").mod) == ["protein", "atac"]
+
+
 def test_integrated_counts_are_apart_from_the_measured_ones(study):
     model, mdata = study
     atac = mdata["atac"].copy()

@@ -129,3 +129,11 @@ def test_users_mistakes_are_named(rna, measured):
         pseudobulk_concordance(silent, measured)
     with pytest.raises(ValueError, match="reference has no cells"):
         pseudobulk_concordance(rna, measured[:0])
+
+
+def test_a_group_does_not_take_the_place_of_all_cells(rna, measured):
+    rna, measured = rna.copy(), measured.copy()
+    for cells in (rna, measured):
+        cells.obs["set"] = np.where(np.arange(cells.n_obs) % 2, "all cells", "some")
+    with pytest.raises(ValueError, match="is called 'all cells', as the row of all cells is"):
+        pseudobulk_concordance(rna, measured, groupby="set")

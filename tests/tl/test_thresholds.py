@@ -80,3 +80,19 @@ def test_what_is_called_open_says_so_and_weights_have_no_fractions(atac, counts)
     assert binarize(atac).X.nnz
     with pytest.raises(ValueError, match="TF-IDF values.*leave measured out"):
         binarize(atac, measured=counts)
+
+
+@pytest.mark.parametrize("function", [binarize, sparsify])
+def test_what_was_made_of_the_cells_since_is_kept_and_apart(atac, function):
+    atac = atac.copy()
+    atac.obsm["X_umap"] = np.zeros((atac.n_obs, 2))
+    atac.varm["loadings"] = np.zeros((atac.n_vars, 3))
+    atac.obsp["distances"] = sparse.identity(atac.n_obs, format="csr")
+    atac.uns["notes"] = {"by": "me"}
+    result = function(atac)
+    assert list(result.varm) == ["loadings"]
+    assert list(result.obsp) == ["distances"]
+    result.obsm["X_umap"] += 1
+    result.uns["notes"]["by"] = "you"
+    assert not atac.obsm["X_umap"].any()
+    assert atac.uns["notes"] == {"by": "me"}
