@@ -147,6 +147,8 @@ def row_blocks(
 
 def values_at(matrix: Any, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
     """Return single entries of a matrix, of shape (n_entries,)."""
+    if not rows.size:  # of no entries scipy makes a sparse matrix
+        return np.empty(0, dtype=matrix.dtype)
     return np.asarray(matrix[rows, columns]).ravel()
 
 
