@@ -160,11 +160,14 @@ def nonzero_entries(matrix: Any) -> sparse.coo_matrix:
 
 
 def thin_cells(truth: Any, prediction: Any, max_entries: int | None) -> tuple[Any, Any]:
-    """Keep every k-th cell, with the smallest k that leaves at most ``max_entries`` entries."""
-    n_entries = truth.shape[0] * truth.shape[1]
-    if max_entries is None or n_entries <= max_entries:
+    """Keep every k-th cell, with the smallest k that leaves at most ``max_entries`` entries.
+
+    One cell is always kept.
+    """
+    n_cells, n_features = truth.shape
+    if max_entries is None or n_cells * n_features <= max_entries:
         return truth, prediction
-    step = -(-n_entries // max(1, max_entries))
+    step = -(-n_cells // max(1, max_entries // n_features))
     return _every(truth, step), _every(prediction, step)
 
 
