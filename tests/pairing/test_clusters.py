@@ -112,6 +112,10 @@ class TestBadInput:
             ({"embedding": np.ones((3, 2))}, "each of the 300 cells"),
             ({"embedding": "quick", "train_kwargs": {"max_epochs": 1}}, "trains nothing"),
             ({"embedding": "quick", "layers": {"rna": "counts"}}, "'counts'"),
+            (
+                {"embedding": "quick", "layers": {"gex": "counts"}},
+                "layers names 'gex', but the mod",
+            ),
             ({"embedding": "quick", "indices": [0, 1]}, "2 training cells cannot be clustered"),
         ],
     )
