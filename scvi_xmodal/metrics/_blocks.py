@@ -32,7 +32,8 @@ def as_matrix(matrix: Any, *, name: str) -> Any:
         make = sparse.csc_matrix if matrix.format == "csc" else sparse.csr_matrix
         matrix = make(matrix)
         if not matrix.has_canonical_format:
-            matrix = matrix.copy()
+            # entries that stand in parts, whose sum a small type of numbers may not hold
+            matrix = matrix.astype(np.result_type(matrix.dtype, np.float32), copy=True)
             matrix.sum_duplicates()
     else:
         matrix = np.asarray(matrix)

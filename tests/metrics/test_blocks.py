@@ -41,6 +41,15 @@ def test_sparse_matrix_with_duplicate_entries_is_summed_and_kept():
     assert twice.nnz == 3
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_parts_of_an_entry_do_not_overflow(dtype):
+    parts = np.array([200, 100], dtype=dtype)
+    matrix = sparse.csr_matrix((parts, [0, 0], [0, 2]), shape=(1, 1))
+    whole = parts.sum(dtype=float)
+    np.testing.assert_array_equal(_blocks.as_matrix(matrix, name="m").toarray(), [[whole]])
+    np.testing.assert_array_equal(matrix.data, parts)
+
+
 @pytest.mark.parametrize("shape", [(3, 10), (5, 2), (10, 1), (7, 3), (1, 4)])
 def test_the_fewest_cells_are_left_out(shape):
     cells = np.arange(np.prod(shape)).reshape(shape)
