@@ -96,7 +96,8 @@ class Pairs:
         ----------
         labels
             Label of each cell, of shape (n_cells,); where modalities have cells of their own,
-            one such array for each. A missing label agrees with none.
+            one such array for each. A missing label agrees with none. A modality that a cell
+            lacks (row -1) is not asked.
 
         Returns
         -------
@@ -112,10 +113,11 @@ class Pairs:
         columns = [pd.Series(of[key]).astype(object).to_numpy()[r] for key, r in self.rows.items()]
         if not len(self):
             return float("nan")
-        same = ~pd.isna(columns[0])
-        for column in columns[1:]:
-            same &= column == columns[0]
-        return float(same.mean())
+        codes = pd.factorize(np.concatenate(columns))[0].reshape(len(columns), len(self))
+        is_gap = np.stack(list(self.rows.values())) < 0  # of which the last cell's label was read
+        lowest = np.where(is_gap, codes.size, codes).min(axis=0)
+        highest = np.where(is_gap, -1, codes).max(axis=0)
+        return float(((lowest == highest) & (lowest >= 0)).mean())
 
     def check_complete(self, modalities: Iterable[str]) -> None:
         """Raise unless there are pairs and all modalities are there."""

@@ -89,8 +89,9 @@ class RowReader:
         """Return rows as CSR of shape (n_rows, n_features), float32, indices sorted."""
         picked = sparse.csr_matrix(self._pick(rows))
         if not picked.has_canonical_format:
-            # an entry may stand in parts, which would be seen as several peaks or counts
-            picked = picked.copy()
+            # an entry may stand in parts, which would be seen as several peaks or counts; their
+            # sum may be too large for the type that holds the parts
+            picked = picked.astype(np.float32, copy=True)
             picked.sum_duplicates()
         if self.pool is not None:
             return self.pool.apply(picked)

@@ -32,7 +32,8 @@ def as_matrix(matrix: Any, *, name: str) -> Any:
         make = sparse.csc_matrix if matrix.format == "csc" else sparse.csr_matrix
         matrix = make(matrix)
         if not matrix.has_canonical_format:
-            matrix = matrix.copy()
+            # entries that stand in parts, whose sum a small type of numbers may not hold
+            matrix = matrix.astype(np.result_type(matrix.dtype, np.float32), copy=True)
             matrix.sum_duplicates()
     else:
         matrix = np.asarray(matrix)
@@ -147,6 +148,8 @@ def row_blocks(
 
 def values_at(matrix: Any, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
     """Return single entries of a matrix, of shape (n_entries,)."""
+    if not rows.size:  # of no entries scipy makes a sparse matrix
+        return np.empty(0, dtype=matrix.dtype)
     return np.asarray(matrix[rows, columns]).ravel()
 
 
@@ -158,11 +161,14 @@ def nonzero_entries(matrix: Any) -> sparse.coo_matrix:
 
 
 def thin_cells(truth: Any, prediction: Any, max_entries: int | None) -> tuple[Any, Any]:
-    """Keep every k-th cell, with the smallest k that leaves at most ``max_entries`` entries."""
-    n_entries = truth.shape[0] * truth.shape[1]
-    if max_entries is None or n_entries <= max_entries:
+    """Keep every k-th cell, with the smallest k that leaves at most ``max_entries`` entries.
+
+    One cell is always kept.
+    """
+    n_cells, n_features = truth.shape
+    if max_entries is None or n_cells * n_features <= max_entries:
         return truth, prediction
-    step = -(-n_entries // max(1, max_entries))
+    step = -(-n_cells // max(1, max_entries // n_features))
     return _every(truth, step), _every(prediction, step)
 
 

@@ -72,7 +72,7 @@ def to_hub(
     license_info: str,
     description: str,
     title: str | None = None,
-    tissues: Sequence[str] = (),
+    tissues: str | Sequence[str] = (),
     references: str = "",
     training_data_url: str | None = None,
     overwrite: bool = False,
@@ -94,7 +94,7 @@ def to_hub(
     title
         Heading of the card; by default the model's class and modalities.
     tissues
-        Tissues of the training cells.
+        Tissue of the training cells, or several.
     references
         Papers to cite, in Markdown.
     training_data_url
@@ -164,8 +164,9 @@ def _require_hub() -> None:
         raise ValueError("scvi-tools' hub needs huggingface_hub: pip install 'scvi-xmodal[hub]'.")
 
 
-def _tags(model: Any, metadata: Any, tissues: Sequence[str]) -> list[str]:
+def _tags(model: Any, metadata: Any, tissues: str | Sequence[str]) -> list[str]:
     """Return the tags by which scvi-tools' models are found on the hub."""
+    names = [tissues] if isinstance(tissues, str) else tissues
     return [
         "biology",
         "genomics",
@@ -174,7 +175,7 @@ def _tags(model: Any, metadata: Any, tissues: Sequence[str]) -> list[str]:
         f"scvi_version:{metadata.scvi_version}",
         f"anndata_version:{metadata.anndata_version}",
         *(f"modality:{spec.kind}" for spec in model.specs.values()),
-        *(f"tissue:{tissue}" for tissue in tissues),
+        *(f"tissue:{tissue}" for tissue in names),
     ]
 
 

@@ -120,7 +120,8 @@ def by_cluster(
     ------
     ValueError
         If the embedding is unknown or does not fit the modalities, a training cell lacks one,
-        there are fewer than three cells, or values are no counts.
+        ``layers`` names another modality, there are fewer than three cells, or values are no
+        counts.
 
     Examples
     --------
@@ -135,6 +136,12 @@ def by_cluster(
     if rows.size < _FEWEST_CELLS:
         raise ValueError(f"{rows.size} training cells cannot be clustered.")
     keys = modality_keys(mdata, modalities)
+    unknown = [name for name in layers or {} if name not in keys]
+    if unknown:
+        raise ValueError(
+            f"layers names {unknown[0]!r}, but the modalities to pair are {list(keys)}: give the "
+            f"layers of those, such as layers={{{next(iter(keys))!r}: 'counts'}}."
+        )
     own = paired_rows(mdata, rows, keys)
     model = None
     if embedding is None or isinstance(embedding, str):

@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
+from scvi_xmodal._arguments import shown
 from scvi_xmodal.data import check_counts, layer_name
 from scvi_xmodal.datasets._mudata import own_columns_only
 from scvi_xmodal.metrics._components import principal_components
@@ -103,12 +104,16 @@ def quick_embedding(
 
 def own_embedding(embedding: ArrayLike, n_obs: int) -> NDArray[np.floating]:
     """Return a given embedding as an array, of shape (n_obs, n_dimensions)."""
-    points = np.asarray(embedding)
+    wanted = (
+        f"An embedding of your own needs a row of finite numbers for each of the {n_obs} cells"
+    )
+    try:
+        points = np.asarray(embedding)
+        points = points.astype(np.float64) if points.dtype.kind not in "fiub" else points
+    except (TypeError, ValueError):
+        raise ValueError(f"{wanted} of the data, got {shown(embedding)}.") from None
     if points.ndim != 2 or len(points) != n_obs or not np.isfinite(points).all():
-        raise ValueError(
-            f"An embedding of your own needs a row of finite numbers for each of the {n_obs} "
-            f"cells of the data, got shape {points.shape}."
-        )
+        raise ValueError(f"{wanted} of the data, got shape {points.shape}.")
     return points
 
 

@@ -61,7 +61,8 @@ def by_optimal_transport(
     condition_key
         Column of ``obs`` with the condition.
     control, perturbed
-        The two conditions, as they stand in that column; cells of others are left out.
+        The two conditions, as they stand in that column; cells of others, or of none, are left
+        out.
     labels_key
         Column of ``obs`` with the cell type; ``None`` to match across all cells.
     indices
@@ -96,7 +97,7 @@ def by_optimal_transport(
     ------
     ValueError
         If the conditions are the same, one has no training cells, they share no label, a
-        training cell has no condition or label, or values are no counts.
+        training cell of theirs has no label, or values are no counts.
 
     Examples
     --------

@@ -135,10 +135,15 @@ def sampling_proportions(sizes: ArrayLike, totals: ArrayLike) -> NDArray[np.floa
             f"sizes must be of shape (n_modalities, n_labels) and totals of (n_modalities,), got "
             f"{cells.shape} and {of_all.shape}."
         )
-    if not ((cells >= 0).all() and (cells.sum(axis=1) <= of_all).all() and cells.sum() > 0):
+    if not (
+        (cells >= 0).all()
+        and (of_all > 0).all()
+        and (cells.sum(axis=1) <= of_all).all()
+        and cells.sum() > 0
+    ):
         raise ValueError(
             f"sizes={cells.tolist()} must be numbers of cells, no more of a modality than "
-            f"totals={of_all.tolist()}, and not all 0."
+            f"totals={of_all.tolist()}, none of which is 0, and not all 0 themselves."
         )
     shares = cells / of_all.astype(np.float64)[:, None]
     return shares.sum(axis=0) / shares.sum()

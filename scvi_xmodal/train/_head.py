@@ -45,6 +45,11 @@ class HeadPlan:
         Epochs without improvement after which the learning rate falls to a tenth.
     max_grad_norm
         Largest L2 norm of the gradient.
+
+    Raises
+    ------
+    ValueError
+        If minibatches are of fewer than two cells, which are not trained on.
     """
 
     lr: float = 3e-3
@@ -53,6 +58,13 @@ class HeadPlan:
     patience: int = 15
     lr_patience: int = 5
     max_grad_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 2:
+            raise ValueError(
+                f"batch_size must be at least 2, got {self.batch_size!r}: batch norm needs "
+                "several cells."
+            )
 
 
 def fit_head(
@@ -86,7 +98,8 @@ def fit_head(
 
     Returns
     -------
-    Mean losses of each epoch: ``train_loss`` and ``validation_loss``.
+    Mean losses of each epoch over the cells: ``train_loss`` and ``validation_loss``. A last
+    minibatch of one cell is left out of its epoch.
 
     Examples
     --------
@@ -109,7 +122,7 @@ def fit_head(
     history = []
     for epoch in range(plan.max_epochs):
         head.train()
-        total = z.new_zeros(())
+        total, n_cells = z.new_zeros(()), 0
         for rows in _minibatches(train, plan.batch_size):
             value = measure(head(z[rows]), y[rows])
             optimizer.zero_grad()
@@ -117,8 +130,9 @@ def fit_head(
             torch.nn.utils.clip_grad_norm_(head.parameters(), plan.max_grad_norm)
             optimizer.step()
             total += value.detach() * len(rows)
+            n_cells += len(rows)
         held_out = _held_out(head, z[validation], y[validation], measure)
-        history.append((float(total) / len(train), held_out))
+        history.append((float(total) / n_cells, held_out))
         if not len(validation):
             continue
         schedule.step(held_out)

@@ -37,6 +37,13 @@ def test_gaps_are_no_rows():
         MosaicPairs({"rna": [-2], "atac": [0]})
 
 
+def test_purity_asks_only_what_was_measured():
+    labels = ["a", "b", "b", "c"]
+    assert MosaicPairs({"rna": [0, 1, 2, -1], "atac": [0, 2, -1, 1]}).purity(labels) == 1
+    assert MosaicPairs({"rna": [-1, 0], "atac": [0, 1], "protein": [3, -1]}).purity(labels) == 0
+    assert MosaicPairs({"rna": [0, 1], "atac": [-1, -1]}).purity([None, "b"]) == 0.5
+
+
 def test_minibatches_hold_what_was_measured(readers):
     batch = {key: np.arange(6) for key in ROWS}
     dataset = PairedDataset(readers, MosaicPairs(ROWS), batch=batch)

@@ -159,6 +159,14 @@ def test_no_rows(counts):
     assert RowReader(sparse.csr_matrix(counts), n_features=7).rows(slice(0, 0)).shape == (0, 7)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_parts_of_an_entry_do_not_overflow(dtype):
+    parts = np.array([200, 100], dtype=dtype)
+    matrix = sparse.csr_matrix((parts, [0, 0], [0, 2]), shape=(1, 1))
+    whole = RowReader(matrix, n_features=1).rows([0])
+    assert whole.toarray().tolist() == [[parts.sum(dtype=float)]]
+
+
 @pytest.mark.parametrize("position", [None, np.array([2, 0, -1, 1])])
 def test_entries_in_parts_are_one_entry(position):
     dense = np.array([[3, 0, 1, 0], [0, 2, 0, 4.0]])

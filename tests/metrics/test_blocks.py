@@ -41,6 +41,25 @@ def test_sparse_matrix_with_duplicate_entries_is_summed_and_kept():
     assert twice.nnz == 3
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_parts_of_an_entry_do_not_overflow(dtype):
+    parts = np.array([200, 100], dtype=dtype)
+    matrix = sparse.csr_matrix((parts, [0, 0], [0, 2]), shape=(1, 1))
+    whole = parts.sum(dtype=float)
+    np.testing.assert_array_equal(_blocks.as_matrix(matrix, name="m").toarray(), [[whole]])
+    np.testing.assert_array_equal(matrix.data, parts)
+
+
+@pytest.mark.parametrize("shape", [(3, 10), (5, 2), (10, 1), (7, 3), (1, 4)])
+def test_the_fewest_cells_are_left_out(shape):
+    cells = np.arange(np.prod(shape)).reshape(shape)
+    for most in range(1, cells.size + 2):
+        kept, same = _blocks.thin_cells(cells, sparse.csc_matrix(cells), most)
+        np.testing.assert_array_equal(kept, same.toarray())
+        fitting = [k for k in range(1, shape[0] + 1) if cells[::k].size <= most] or [shape[0]]
+        np.testing.assert_array_equal(kept, cells[:: fitting[0]])
+
+
 def test_matrices_are_not_copied():
     dense = np.ones((3, 2), dtype=np.float32)
     assert _blocks.as_matrix(dense, name="m") is dense

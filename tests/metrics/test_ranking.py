@@ -75,6 +75,13 @@ def test_equals_sklearn(pair, store, dtype):
     np.testing.assert_allclose([found.auroc, found.average_precision], expected)
 
 
+@pytest.mark.parametrize("store", [sparse.csr_matrix, sparse.csc_matrix])
+def test_nothing_open_is_undefined_for_sparse_predictions_too(pair, store):
+    _, prediction = pair
+    found = ranking_flat(np.zeros(prediction.shape), store(prediction))
+    assert np.isnan([found.auroc, found.average_precision]).all()
+
+
 def test_sparse_prediction(pair):
     truth, prediction = pair[0], np.where(pair[1] < 0.2, 0, pair[1])
     for ranking in (ranking_per_feature, ranking_per_cell, ranking_flat):

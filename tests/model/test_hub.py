@@ -63,6 +63,12 @@ def test_the_card_says_what_the_model_is(saved):
     assert metadata["model_parent_module"] == "scvi_xmodal.model"
 
 
+def test_one_tissue_may_be_given_as_text(saved):
+    hub_model = xm.model.to_hub(saved, **CARD, tissues="brain")
+    tissues = [tag for tag in hub_model.model_card.data.tags if tag.startswith("tissue:")]
+    assert tissues == ["tissue:brain"]
+
+
 class _Trap:
     """Touches a file when it is unpickled."""
 

@@ -110,8 +110,14 @@ class TestBadInput:
             ({"embedding": "pca"}, "embedding='pca'"),
             ({"embedding": "multivi"}, r"joins \['atac', 'rna'\], but the data have"),
             ({"embedding": np.ones((3, 2))}, "each of the 300 cells"),
+            ({"embedding": np.full((300, 2), "a")}, "finite numbers .*, got ndarray of shape"),
+            ({"embedding": [[1, 2], [3]]}, r"finite numbers .*, got \[\[1, 2\], \[3\]\]"),
             ({"embedding": "quick", "train_kwargs": {"max_epochs": 1}}, "trains nothing"),
             ({"embedding": "quick", "layers": {"rna": "counts"}}, "'counts'"),
+            (
+                {"embedding": "quick", "layers": {"gex": "counts"}},
+                "layers names 'gex', but the mod",
+            ),
             ({"embedding": "quick", "indices": [0, 1]}, "2 training cells cannot be clustered"),
         ],
     )

@@ -149,6 +149,13 @@ def test_a_type_whose_perturbed_cells_are_held_out_has_no_pairs(kang):
     assert "B cells" not in set(kang.obs["cell_type"].iloc[pairs.rows["control"]])
 
 
+def test_cells_without_a_condition_are_left_out(cells):
+    cells.obs["condition"] = cells.obs["condition"].mask(np.isin(np.arange(42), [3, 25]))
+    pairs = by_optimal_transport(cells, *CONDITIONS, "cell_type")
+    assert sorted(pairs.rows["control"]) == [0, 1, 2, *range(4, 21)]
+    assert 25 not in pairs.rows["perturbed"]
+
+
 def test_one_cell_on_a_side(cells):
     train = np.r_[0:12, 21]  # 12 controls and one perturbed B cell
     pairs = by_optimal_transport(cells, *CONDITIONS, "cell_type", indices=train)

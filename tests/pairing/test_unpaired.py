@@ -56,6 +56,11 @@ def test_training_cells_decide_the_proportions(rna, atac):
     assert np.isin(pairs.rows["rna"], rows[0]).all()
 
 
+def test_a_modality_without_cells_has_no_shares():
+    with pytest.raises(ValueError, match=r"totals=\[3, 0\], none of which is 0"):
+        sampling_proportions([[1, 2], [0, 0]], [3, 0])
+
+
 @pytest.mark.parametrize("total", [1, 2, 7, 100])
 def test_rounding_loses_no_pair(total):
     shares = np.random.default_rng(total).dirichlet(np.ones(5))

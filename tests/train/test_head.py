@@ -55,6 +55,22 @@ def test_a_minibatch_of_one_cell_is_left_out(problem):
     assert np.isfinite(history.to_numpy()).all()
 
 
+def test_the_mean_is_over_the_cells_that_trained(problem):
+    z, y = problem
+    plan = HeadPlan(lr=0.0, batch_size=20, max_epochs=1)
+    head = nn.Linear(3, 2)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.fill_(1)
+    history = fit_head(head, z, 0 * y, Split(range(41)), plan=plan)
+    assert history["train_loss"].tolist() == pytest.approx([1])
+
+
+def test_minibatches_of_one_cell_would_train_nothing():
+    with pytest.raises(ValueError, match="batch_size must be at least 2, got 1: batch norm"):
+        HeadPlan(batch_size=1)
+
+
 def test_gradients_are_clipped(problem):
     z, y = problem
     head = nn.Linear(3, 2)
