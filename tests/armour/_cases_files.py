@@ -263,7 +263,7 @@ COMMANDS = [
         (
             "out_below_a_file",
             ("train", "DATA", "-o", "BELOW"),
-            "cannot be written to: .*text.h5ad",
+            "text.h5ad' is a file; name a folder",
         ),
         ("seed", ("demo", "--seed", "-1"), "seed"),
         ("seed_text", ("demo", "--seed", "x"), "valid integer"),
