@@ -72,7 +72,8 @@ def _check_names(index: pd.Index, name: str) -> None:
 
 def _check_intervals(genes: pd.DataFrame, name: str) -> None:
     start, end = (pd.to_numeric(genes[c], errors="coerce") for c in ("start", "end"))
-    valid = (start >= 0) & (start < end)  # False for missing values
+    # False for missing values; beyond 2^53 a float holds no whole number exactly
+    valid = (start >= 0) & (start < end) & (end < 2.0**53) & (start % 1 == 0) & (end % 1 == 0)
     if not valid.all():
         bad = genes.index[~valid][0]
         row = genes.loc[bad]
