@@ -62,7 +62,9 @@ def leading_lines(rows: pd.DataFrame) -> Iterator[str]:
         "Of the scores that papers lead with (per feature, over all entries, of proteins within "
         "cells, and AMI), over all data sets and both directions: in how many Butterfly is the "
         "best, level (another's mean is better, but not clearly), or clearly worse; and among the "
-        f"models that train on the same cells, without `{MODELS[MORE_CELLS].label}`."
+        f"models that train on the same cells, without `{MODELS[MORE_CELLS].label}`. A model is "
+        "compared where it ran: of those that cost most, some did not run on all sets where "
+        "random cells validate."
     )
     yield ""
     body = [
