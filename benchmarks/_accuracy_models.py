@@ -120,6 +120,7 @@ MODELS = {
     "butterfly": Model("Butterfly", f"{_OURS}:butterfly", _ALL, quick=True),
     "butterfly_median": Model("Butterfly at median depth", f"{_OURS}:butterfly_median", _ATAC[1:]),
     "butterfly_seeds": Model("Butterfly, mean of 3 seeds", f"{_OURS}:butterfly_seeds", _ALL),
+    "butterfly_refit": Model("Butterfly, refit", f"{_OURS}:butterfly_refit", _ALL),
     "butterfly_rotated": Model(
         "Butterfly, validation rotated", f"{_OURS}:butterfly_rotated", _ALL
     ),

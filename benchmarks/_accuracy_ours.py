@@ -76,6 +76,11 @@ def butterfly_median(task: Task, init: dict[str, Any], train: dict[str, Any]) ->
     return FittedMedian(butterfly(task, init, train).model, task)
 
 
+def butterfly_refit(task: Task, init: dict[str, Any], train: dict[str, Any]) -> FittedModel:
+    """Train Butterfly, then once more on the validation cells too."""
+    return butterfly(task, init, {"refit": True, **train})
+
+
 @dataclass(frozen=True, eq=False)
 class FittedEnsemble:
     """Several models, which translate by their mean."""

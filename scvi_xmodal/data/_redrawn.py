@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from scvi_xmodal.data._mosaic import MosaicPairs
 from scvi_xmodal.data._pairs import Pairs
 
 if TYPE_CHECKING:
@@ -69,6 +70,52 @@ class RedrawnPairs(Pairs):
 
     def _rows(self, epoch: int) -> Mapping[str, NDArray[np.int64]]:
         return self.recipe.draw(np.random.default_rng([self.seed, epoch]))
+
+
+@dataclass(frozen=True, eq=False)
+class _WithOthers:
+    """A recipe whose tables end with the same rows always."""
+
+    recipe: PairRecipe
+    others: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def sources(self) -> dict[str, NDArray[np.int64]]:
+        """All rows of each modality that a table may hold."""
+        return _joined(self.recipe.sources, self.others)
+
+    def draw(self, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
+        """Return the rows of a table."""
+        return _joined(self.recipe.draw(rng), self.others)
+
+
+def joined_pairs(pairs: Pairs, others: Pairs) -> Pairs:
+    """Return pairs followed by others; what is drawn anew in each epoch stays so.
+
+    Parameters
+    ----------
+    pairs
+        Pairs of any kind.
+    others
+        Pairs with at least the same modalities, drawn once.
+
+    Examples
+    --------
+    >>> from scvi_xmodal.data import Pairs
+    >>> from scvi_xmodal.data._redrawn import joined_pairs
+    >>> joined_pairs(Pairs({"rna": [0], "atac": [1]}), Pairs({"rna": [2], "atac": [2]})).rows
+    {'rna': array([0, 2]), 'atac': array([1, 2])}
+    """
+    if isinstance(pairs, RedrawnPairs):
+        return RedrawnPairs(_WithOthers(pairs.recipe, others.rows), seed=pairs.seed)
+    kind = MosaicPairs if isinstance(others, MosaicPairs) else type(pairs)
+    return kind(_joined(pairs.rows, others.rows))
+
+
+def _joined(
+    rows: Mapping[str, NDArray[np.int64]], others: Mapping[str, NDArray[np.int64]]
+) -> dict[str, NDArray[np.int64]]:
+    return {key: np.concatenate([own, others[key]]) for key, own in rows.items()}
 
 
 def drawn_pairs(recipe: PairRecipe, *, seed: int, redraw: bool) -> Pairs:

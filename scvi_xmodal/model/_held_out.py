@@ -129,18 +129,40 @@ def cell_fit(
     return CellFit(*(part.cpu().numpy() for part in module.fit_of(key, counts, batch, **encoded)))
 
 
-def familiarity_reference(module: Any, key: str, held: HeldOut) -> dict[str, Any] | None:
-    """Return what cells of a modality are compared with, as plain values."""
-    found = {}
-    for part in ("train", "validation"):
-        rows = held.rows(key, part)
-        blocks = [
-            cell_fit(module, key, held.counts(key, rows[b]), held.batch(key, rows[b]))
-            for b in held.blocks(rows, held.readers[key].n_features)
-        ]
-        if not blocks:
-            return None
-        arrays = zip(*((b.latent, b.misfit, b.total) for b in blocks), strict=True)
-        found[part] = CellFit(*map(np.concatenate, arrays))
-    reference = FamiliarityReference.fit(found["train"].latent, found["validation"])
+def familiarity_reference(
+    module: Any, key: str, held: HeldOut, *, validated: Any = None
+) -> dict[str, Any] | None:
+    """Return what cells of a modality are compared with, as plain values.
+
+    Parameters
+    ----------
+    module
+        A trained module.
+    key
+        The modality.
+    held
+        The training and validation cells.
+    validated
+        Where the module was trained on the validation cells too, one that was not: of cells that
+        were trained on the misfit is too small, while their latents lie as others' do.
+    """
+    train, validation = (_part_fit(module, key, held, part) for part in ("train", "validation"))
+    if train is None or validation is None:
+        return None
+    if validated is not None:
+        unseen: Any = _part_fit(validated, key, held, "validation")
+        validation = CellFit(validation.latent, unseen.misfit, unseen.total)
+    reference = FamiliarityReference.fit(train.latent, validation)
     return None if reference is None else reference.to_plain()
+
+
+def _part_fit(module: Any, key: str, held: HeldOut, part: Part) -> CellFit | None:
+    rows = held.rows(key, part)
+    blocks = [
+        cell_fit(module, key, held.counts(key, rows[b]), held.batch(key, rows[b]))
+        for b in held.blocks(rows, held.readers[key].n_features)
+    ]
+    if not blocks:
+        return None
+    arrays = zip(*((b.latent, b.misfit, b.total) for b in blocks), strict=True)
+    return CellFit(*map(np.concatenate, arrays))

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from scvi_xmodal.module import FeatureStatistics, ModalitySpec
     from scvi_xmodal.train import Phase
 
-_SPLIT_OPTIONS = ("shuffle_set_split", "external_indexing")
+SPLIT_OPTIONS = ("shuffle_set_split", "external_indexing")
+"""Keywords of the data splitter that draw a split."""
 
 
 class TrainingMixin(PairingMixin):
@@ -81,8 +82,12 @@ class TrainingMixin(PairingMixin):
         trainer_kwargs: Mapping[str, Any],
         checkpoint_dir: str | Path | None = None,
         resume: bool = False,
-    ) -> None:
-        """Run the phases one after another; ``sizes`` are of the training and validation sets."""
+        needs_validation: bool = False,
+    ) -> bool:
+        """Run the phases one after another and return whether all were finished.
+
+        ``sizes`` are of the training and validation sets.
+        """
         check_arguments({**locals(), "train_size": sizes[0], "validation_size": sizes[1]})
         if self.adata is None:
             raise ValueError("The model was loaded without data: load it with adata=... to train.")
@@ -99,13 +104,18 @@ class TrainingMixin(PairingMixin):
             split = run.split  # to draw again would draw others
         else:
             split = self._resolve_split(split, readers, *sizes, options)
+        if needs_validation and not split.validation.size:
+            raise ValueError(
+                "refit=True needs validation cells, which say how long to train: give a split "
+                "that has some, or leave it out."
+            )
         if not run.resumed:
             self._warn_of_known_cells(split)
         cells = self._training_cells(readers, split)
         pairs = self._training_pairs(pairs, cells)
         validation_pairs = self._validation_pairs(validation_pairs, cells)
         codes = self._batch_codes(self._training_obs())
-        options = {key: value for key, value in options.items() if key not in _SPLIT_OPTIONS}
+        options = {key: value for key, value in options.items() if key not in SPLIT_OPTIONS}
         batch = None if codes is None else cells.by_own_row(codes)
         parts = [self._phase_cells(phase, cells, pairs, validation_pairs) for phase in phases]
         splitters = [
@@ -131,7 +141,8 @@ class TrainingMixin(PairingMixin):
         options = {"stopping": stopping, **trainer_kwargs}
         n_epochs = _n_epochs(self.history_)
         try:
-            self._run_phases(run, list(zip(phases, splitters, plans, strict=True)), options)
+            phased = list(zip(phases, splitters, plans, strict=True))
+            is_finished = self._run_phases(run, phased, options)
         except BaseException:
             if _n_epochs(self.history_) != n_epochs:
                 # what was said of the weights before is not true of those kept
@@ -141,14 +152,18 @@ class TrainingMixin(PairingMixin):
             raise
         self.trust_ = None  # of other weights, should what follows be interrupted
         self.trust_ = self._assess(cells, readers, codes) if self.is_trained_ else None
+        return is_finished
 
     def _run_phases(
         self,
         run: Run,
         phases: Sequence[tuple[Phase, PairedDataSplitter, dict[str, Any]]],
         options: Mapping[str, Any],
-    ) -> None:
-        """Run the phases that are not done; keep what was learned, whatever stops them."""
+    ) -> bool:
+        """Run the phases that are not done; keep what was learned, whatever stops them.
+
+        Return whether all are done.
+        """
         first, history = 0, dict(self.history_ or {}) if self.is_trained_ else {}
         is_useful = bool(self.is_trained_)
         if run.resumed:
@@ -173,7 +188,7 @@ class TrainingMixin(PairingMixin):
                 if not isinstance(error, Interrupted):
                     raise
                 warnings.warn(str(error), stacklevel=4)
-                return
+                return False
             extend_history(history, own)
             is_useful = True
         run.begin(len(phases), self.module, history)
@@ -182,6 +197,7 @@ class TrainingMixin(PairingMixin):
             split = phases[-1][1].split()
             self.train_indices, self.validation_indices = split.train, split.validation
             self.test_indices = split.test
+        return True
 
     def _keep(self, history: dict[str, Any], own: Mapping[str, Any], *, is_useful: bool) -> None:
         """Record what was trained, of all phases and the one that was stopped."""

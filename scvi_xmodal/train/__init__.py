@@ -14,7 +14,12 @@ from scvi_xmodal.train._checkpoint import (
 )
 from scvi_xmodal.train._elbo import ElboPlan, check_elbo_kwargs
 from scvi_xmodal.train._head import HEAD_LOSSES, HeadLoss, HeadPlan, fit_head
-from scvi_xmodal.train._history import extend_history, history_from_plain, plain_history
+from scvi_xmodal.train._history import (
+    extend_history,
+    history_from_plain,
+    n_kept_epochs,
+    plain_history,
+)
 from scvi_xmodal.train._paths import PathsPlan
 from scvi_xmodal.train._phases import Interrupted, Phase, phase_history, run_phase
 from scvi_xmodal.train._stopping import MONITOR, Stopping, taken_stopping
@@ -43,6 +48,7 @@ __all__ = [
     "extend_history",
     "fit_head",
     "history_from_plain",
+    "n_kept_epochs",
     "phase_history",
     "plain_history",
     "random_state",

@@ -41,6 +41,31 @@ def extend_history(history: dict[str, pd.DataFrame], new: Mapping[str, pd.DataFr
         history[name].attrs = {LAST_TRAINING: start}
 
 
+def n_kept_epochs(history: Mapping[str, pd.DataFrame], phase: str, monitor: str | None) -> int:
+    """Return how many epochs the weights that a phase kept have seen.
+
+    Parameters
+    ----------
+    history
+        Of a model that was trained once.
+    phase
+        Its name.
+    monitor
+        Loss of which the lowest value was kept; ``None`` where the last epoch was.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from scvi_xmodal.train import n_kept_epochs
+    >>> history = {"pretrain_validation_loss": pd.DataFrame({"loss": [2.0, 1.0, 3.0]})}
+    >>> n_kept_epochs(history, "pretrain", "validation_loss")
+    2
+    """
+    if monitor is None:
+        return 1 + int(history[f"{phase}_reconstruction_loss_train"].index.max())
+    return 1 + int(history[f"{phase}_{monitor}"].iloc[:, 0].idxmin())
+
+
 def plain_history(history: Mapping[str, pd.DataFrame] | None) -> dict[str, dict[str, Any]]:
     """Return a history as numbers, lists and strings, for files that hold nothing else.
 
