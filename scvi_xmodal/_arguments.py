@@ -136,7 +136,7 @@ ARGUMENTS: dict[str, Rule] = {
     # switches
     **dict.fromkeys(["strip_versions", "redraw", "replace", "per_feature", "standardize"], FLAG),
     **dict.fromkeys(["log", "normalize", "legend", "overwrite", "early_stopping"], FLAG),
-    **dict.fromkeys(["repool", "return_dist", "save_anndata", "resume"], FLAG),
+    **dict.fromkeys(["repool", "return_dist", "save_anndata", "resume", "refit"], FLAG),
     "enable_progress_bar": FLAG,
     # collections, tables, files
     **dict.fromkeys(["layers", "train_kwargs", "plan_kwargs", "palette"], MAPPING.or_none()),

@@ -107,6 +107,9 @@ def train(
     pretrain_epochs: Annotated[
         int | None, typer.Option(min=0, help="Longest pretraining of a modality; 0 for none.")
     ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train anew on the validation cells too (butterfly).")
+    ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, ...")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split and the model.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model.")] = False,
@@ -115,7 +118,11 @@ def train(
     """Train a model on paired cells and save it."""
     from scvi_xmodal._commands._train import train_model
 
-    epochs = {"max_epochs": max_epochs, "pretrain_epochs": pretrain_epochs}
+    chosen = {
+        "max_epochs": max_epochs,
+        "pretrain_epochs": pretrain_epochs,
+        "refit": refit or None,
+    }
     made = train_model(
         data,
         out,
@@ -128,7 +135,7 @@ def train(
         train_kwargs={
             "accelerator": accelerator,
             "enable_progress_bar": sys.stderr.isatty(),
-            **{name: n_epochs for name, n_epochs in epochs.items() if n_epochs is not None},
+            **{name: value for name, value in chosen.items() if value is not None},
         },
         seed=seed,
         overwrite=overwrite,

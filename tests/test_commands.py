@@ -64,6 +64,22 @@ def test_the_split_is_that_of_pp(folder):
         assert cells[part] == mdata.obs_names[getattr(split, part)].tolist()
 
 
+def test_a_refit_leaves_no_cell_to_validate(folder, tmp_path):
+    data, model = folder / "data.h5mu", tmp_path / "model"
+    done = _invoke("train", data, "-o", model, "--refit", "--json", *TRAIN)
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert made["epochs"] == {"integrative": 1, "refit_integrative": 1}
+    cells, before = (
+        json.loads((place / "cells.json").read_text()) for place in (model, folder / "model")
+    )
+    assert set(cells["train"]) == {*before["train"], *before["validation"]}
+    assert cells["validation"] == []
+    assert cells["test"] == before["test"]
+    assert made["cells"] == {part: len(cells[part]) for part in made["cells"]}
+    assert _invoke("evaluate", model, data, "--json").exit_code == 0
+
+
 def test_cells_are_those_of_the_model_that_is_there(folder, tmp_path):
     data, model = folder / "data.h5mu", tmp_path / "model"
     shutil.copytree(folder / "model", model)
@@ -372,6 +388,7 @@ def _wrong(folder, tmp_path):
         (["train", data, "-o", tmp_path / "m", "--batch-key", "lane"], "'lane'"),
         (["train", data, "-o", tmp_path / "m", "--model", "babel", "--preset", "x"], "--preset"),
         (["train", data, "-o", tmp_path / "m", "--model", "babel", *TRAIN], "--pretrain-epochs"),
+        (["train", data, "-o", tmp_path / "m", "--model", "babel", "--refit"], "--refit"),
         (["translate", tmp_path / "empty", query, *translate], "holds no model"),
         (["translate", model, tmp_path / "other.h5ad", *translate], "lack"),
         (["translate", model, query, "--to", "protein", "-o", out], "'protein'"),

@@ -77,6 +77,7 @@ def train_model(
     import scvi
 
     import scvi_xmodal as xm
+    from scvi_xmodal.data import Split
     from scvi_xmodal.pp._split import By
 
     model_class = find_model(model)
@@ -109,16 +110,18 @@ def train_model(
         trained: Any = model_class(mdata, **(model_kwargs or {}))
         trained.train(split=split, **(train_kwargs or {}))
         trained.save(out, overwrite=overwrite)
-    write_cells(out, mdata.obs_names, split, model=trained)
+        # as they were trained: after a refit no cell validates
+        parts = (trained.train_indices, trained.validation_indices, trained.test_indices)
+    write_cells(out, mdata.obs_names, Split(*parts), model=trained)
     return describe_model(out)
 
 
 def _check_options(model_class: type[Any], given: Mapping[str, Any]) -> None:
-    """Raise if a model knows no presets or batches, or has no pretraining."""
+    """Raise if a model knows no presets or batches, or has no pretraining or refit."""
     if given.get("batch_key") is not None and not model_class._knows_batches:
         raise ValueError(f"{model_class.__name__} knows no batches: leave --batch-key out.")
     known = {*signature(model_class).parameters, *signature(model_class.train).parameters}
-    for name in ("preset", "pretrain_epochs"):
+    for name in ("preset", "pretrain_epochs", "refit"):
         if name in given and name not in known:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{model_class.__name__} has no {option}: leave it out.")

@@ -195,9 +195,9 @@ class Babel(UnpairedMixin, TrainingMixin, ProteinHeadMixin, CrossModalModel):
             resume=resume,
         )
 
-    def _run_phases(self, *args: Any, **kwargs: Any) -> None:
+    def _run_phases(self, *args: Any, **kwargs: Any) -> bool:
         self._drop_protein_head()  # not before: a refused training leaves the model as it is
-        super()._run_phases(*args, **kwargs)
+        return super()._run_phases(*args, **kwargs)
 
     def _plan_kwargs(self, phase: Phase, given: Mapping[str, Any] | None) -> dict[str, Any]:
         return {**BABEL_PLAN, **(given or {})}

@@ -169,14 +169,15 @@ class PartlyPairedMixin(TrainingMixin):
         run: Run,
         phases: Sequence[tuple[Phase, PairedDataSplitter, dict[str, Any]]],
         options: Mapping[str, Any],
-    ) -> None:
-        super()._run_phases(run, phases, options)
+    ) -> bool:
+        is_finished = super()._run_phases(run, phases, options)
         # the runner leaves the last phase's cells, which are not all that were trained on
         parts = [splitter.split() for _, splitter, _ in phases]
         train = np.unique(np.concatenate([part.train for part in parts]))
         validation = np.unique(np.concatenate([part.validation for part in parts]))
         rest = np.setdiff1d(np.arange(self.adata.n_obs), np.concatenate([train, validation]))
         self.train_indices, self.validation_indices, self.test_indices = train, validation, rest
+        return is_finished
 
 
 def _measured(cells: TrainingCells, keys: Sequence[str]) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scvi import settings as scvi_settings
 
+from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import Pairs, Split
 from scvi_xmodal.data._redrawn import joined_pairs
 from scvi_xmodal.model._held_out import HeldOut, familiarity_reference
@@ -57,6 +58,9 @@ class RefittingMixin(TrainingMixin):
 
     def _train_and_refit(self, phases: Sequence[Phase], *, refit: bool, **options: Any) -> None:
         """Run the phases and, if wanted, run them anew on all cells but the test cells."""
+        train_size, validation_size = options["sizes"]
+        sizes = {"train_size": train_size, "validation_size": validation_size}
+        check_arguments({**options, **sizes, "refit": refit})
         if not refit:
             self._train_phases(phases, **options)
             return

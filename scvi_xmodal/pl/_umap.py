@@ -136,7 +136,7 @@ def translation_umap(
 
 def _widen(legend: Legend) -> None:
     """Make a figure wider by its legend, which the panels would make room for."""
-    figure = legend.figure
+    figure: Any = legend.figure
     figure.set_figwidth(figure.get_figwidth() + legend.get_window_extent().width / figure.dpi)
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scvi_xmodal.data import ChunkedPairs, PairedDataset, Pairs, RedrawnPairs, RowReader
+from scvi_xmodal.data import (
+    ChunkedPairs,
+    MosaicPairs,
+    PairedDataset,
+    Pairs,
+    RedrawnPairs,
+    RowReader,
+)
 from scvi_xmodal.data._dataset import paired_loader
-from scvi_xmodal.data._redrawn import drawn_pairs
+from scvi_xmodal.data._redrawn import drawn_pairs, joined_pairs
 
 
 class _AnyTwo:
@@ -60,3 +67,25 @@ def test_chunks_are_read_by_the_table_of_their_epoch(readers):
         own = pairs.draw(epoch).rows
         read = sorted(zip(rna.tolist(), atac.tolist(), strict=True))
         assert read == sorted(zip(own["rna"], own["atac"], strict=True))
+
+
+@pytest.mark.parametrize("redraw", [False, True])
+def test_others_follow_in_every_epoch(redraw):
+    pairs = drawn_pairs(_AnyTwo(), seed=2, redraw=redraw)
+    others = Pairs({"atac": [11, 10], "rna": [10, 12], "protein": [0, 1]})
+    joined = joined_pairs(pairs, others)
+    assert type(joined) is type(pairs)
+    for epoch in (0, 1, 5):
+        drawn, found = pairs.draw(epoch).rows, joined.draw(epoch).rows
+        assert list(found) == ["rna", "atac"]
+        for key, rows in found.items():
+            np.testing.assert_array_equal(rows, [*drawn[key], *others.rows[key]])
+            assert np.isin(rows, joined.sources[key]).all()
+
+
+def test_gaps_may_follow_pairs_without():
+    joined = joined_pairs(
+        Pairs({"rna": [0], "atac": [1]}), MosaicPairs({"rna": [2], "atac": [-1]})
+    )
+    assert type(joined) is MosaicPairs
+    np.testing.assert_array_equal(joined.rows["atac"], [1, -1])
