@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 VARIANTS_OF_OURS = (
     "butterfly_median",
     "butterfly_seeds",
+    "butterfly_refit",
     "butterfly_rotated",
     "butterfly_t",
     "butterfly_c",
@@ -55,6 +56,13 @@ def behind(rows: pd.DataFrame) -> pd.DataFrame:
 def competing(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of Butterfly and of the models that it is compared with."""
     return rows[~rows["model"].isin([MEASURED, *VARIANTS_OF_OURS])]
+
+
+def standing_in(rows: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return the rows of the places where a variant ran, with its own as Butterfly's."""
+    own = rows[rows["model"] == model]
+    others = rows[rows["model"] != OURS].merge(own[PLACE].drop_duplicates(), on=PLACE)
+    return pd.concat([competing(others), own.assign(model=OURS)], ignore_index=True)
 
 
 def gaps(folds: pd.DataFrame, target: str, ours: str = OURS) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmarks._accuracy_behind import behind, competing
+from benchmarks._accuracy_behind import behind, competing, standing_in
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_splits import SPLITS
 from benchmarks._accuracy_summary import OURS, PLACE
@@ -23,6 +23,8 @@ LEADING = {
 """Per feature, over all entries (of proteins within cells), and of clusters."""
 MORE_CELLS = "ridge_validation"
 """Trains on cells that all other models may only stop by."""
+REFIT = "butterfly_refit"
+"""Butterfly, trained on those cells too in the end."""
 
 
 def leading(rows: pd.DataFrame) -> pd.DataFrame:
@@ -67,12 +69,24 @@ def leading_lines(rows: pd.DataFrame) -> Iterator[str]:
         "random cells validate."
     )
     yield ""
-    body = [
+    head = ["split", "scores", "best", "level", "clearly worse"]
+    yield from grid([*head, *(f"{name}, same cells" for name in head[2:])], _body(found))
+    refitted = leading(standing_in(rows, REFIT))
+    if len(refitted):
+        yield (
+            f"The same of `{MODELS[REFIT].label}` (`train(refit=True)`: once the validation cells "
+            "have said how long, a new network trains on them too), where it ran, among all "
+            "models:"
+        )
+        yield ""
+        yield from grid(head, [row[: len(head)] for row in _body(refitted)])
+
+
+def _body(found: pd.DataFrame) -> list[list[str]]:
+    return [
         [SPLITS[str(split)].name, *map(str, counts)]
         for split, *counts in found.itertuples(name=None)
     ]
-    head = ["split", "scores", "best", "level", "clearly worse"]
-    yield from grid([*head, *(f"{name}, same cells" for name in head[2:])], body)
 
 
 def _lost(rows: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks._accuracy_against import against
+from benchmarks._accuracy_leading import REFIT
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_places import NAMES
 from benchmarks._accuracy_protocols import protocols
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 START, END = "<!-- accuracy: written by python -m benchmarks.accuracy --report -->", "<!-- end -->"
 COLUMNS = {
     OURS: "Butterfly",
+    REFIT: "Butterfly, refit",
     "wheel": "scButterfly (wheel)",
     "babel": "Babel",
     "polarbear": "Polarbear",

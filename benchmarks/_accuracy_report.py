@@ -82,7 +82,8 @@ def markdown(
         repaired = list(repaired_lines(rows))
         lines += ["## Pairs drawn again", "", *repaired] if repaired else []
         ensembles = list(ensemble_lines(rows))
-        lines += ["## Mean of several models", "", *ensembles] if ensembles else []
+        title = "## Refit, and the mean of several models"
+        lines += [title, "", *ensembles] if ensembles else []
         lines += ["## Cost of a fit", "", *_costs(rows)]
         lines += [] if suffix else ["## What was not run", "", *missing_lines(rows)]
     lines += [] if suffix else perturbed

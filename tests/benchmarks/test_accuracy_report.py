@@ -53,7 +53,22 @@ def test_leading_scores_are_counted_with_and_without_the_model_that_has_more_cel
     table = pd.concat([won, lost.assign(data="bmmc_multiome")], ignore_index=True)
     assert list(leading(table).loc["cell"]) == [4, 2, 0, 2, 2, 2, 0]
     assert "| by cell | 4 | 2 | 0 | 2 | 2 | 2 | 0 |" in "\n".join(leading_lines(table))
+    assert "refit" not in "\n".join(leading_lines(table))
     assert list(leading_lines(table[table["model"] != "butterfly"])) == []
+
+
+def test_a_refit_takes_butterflys_place_in_the_count(rows):
+    table = rows(
+        butterfly=[0.5, 0.5],
+        butterfly_refit=[0.75, 0.75],
+        ridge=[0.65, 0.65],
+        ridge_validation=[0.7, 0.7],
+    )
+    text = "\n".join(leading_lines(table))
+    first, second = text.split("The same of `Butterfly, refit`")
+    n = leading(table).loc["cell", "n"]
+    assert f"| by cell | {n} | 0 | 0 | {n} |" in first
+    assert f"| by cell | {n} | {n} | 0 | 0 |" in second
 
 
 def test_clear_wins_and_losses_are_counted_by_one_rule(rows):
@@ -131,6 +146,8 @@ def test_ensembles_are_compared_with_the_regression_that_leaves_out_no_cell(rows
         "and clearly worse in 3 (2)." in text
     )
     assert list(ensemble_lines(rows(butterfly=[0.5], ridge_validation=[0.4]))) == []
+    refit = rows(butterfly=[0.5, 0.6], ridge_validation=[0.6, 0.7], butterfly_refit=[0.7, 0.8])
+    assert "`Butterfly, refit` is clearly better in 3 scores" in "\n".join(ensemble_lines(refit))
 
 
 def test_parts_are_paired_by_fold_and_seed(rows):
