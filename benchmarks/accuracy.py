@@ -16,10 +16,11 @@ not use them, but for **ridge_validation**, which trains on them. Scores are tho
 ``xm.metrics.evaluate_translation``, per feature, per cell and flattened. RNA and protein are
 scored and clustered by one prediction. ATAC of Butterfly and Polarbear is scored at the depth
 predicted from the source's (``translate(depth="predicted")``) and clustered at the training
-median depth (``translate``). **butterfly_refit** is Butterfly trained once more, on the validation
-cells too, for as many epochs as were best (``train(refit=True)``). No other model has such a depth; **ridge_depth** is Ridge with one
+median depth (``translate``). No other model has such a depth; **ridge_depth** is Ridge with one
 (odds times predicted over median depth, the latter by least squares on the logarithms of the
 source's library and detected features), **butterfly_median** is Butterfly without.
+**butterfly_refit** is Butterfly trained once more, on the validation cells too, for as many epochs
+as were best (``train(refit=True)``).
 **butterfly_seeds** is the mean of three models of the same cells, **butterfly_rotated** of models
 that stop by other cells each, so that no cell is left out (``xm.pp.rotate_validation``: five of
 random cells; of the training and validation cells' types four parts, and so it is told these

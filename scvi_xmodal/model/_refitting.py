@@ -13,7 +13,7 @@ from scvi import settings as scvi_settings
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal.data import Pairs, Split
 from scvi_xmodal.data._redrawn import joined_pairs
-from scvi_xmodal.model._held_out import HeldOut, familiarity_reference
+from scvi_xmodal.model._held_out import familiarity_reference
 from scvi_xmodal.model._resuming import Run
 from scvi_xmodal.model._training import SPLIT_OPTIONS, TrainingMixin
 from scvi_xmodal.train import CHECKPOINT, n_kept_epochs
@@ -53,7 +53,7 @@ class RefittingMixin(TrainingMixin):
     scikit-learn's searches and AutoGluon call it so.
     """
 
-    device: Any
+    _held_out: Any
     _new_module: Any
 
     def _train_and_refit(self, phases: Sequence[Phase], *, refit: bool, **options: Any) -> None:
@@ -70,48 +70,27 @@ class RefittingMixin(TrainingMixin):
             return  # interrupted: the model holds the best epoch so far
         first = _Fit.of(self)
         own = Split(self.train_indices, self.validation_indices, self.test_indices)
-        pairs = self._refit_pairs(options["pairs"], options["validation_pairs"], own)
-        again = {
-            **options,
-            "split": Split(np.concatenate([own.train, own.validation]), (), own.test),
-            "pairs": pairs,
-            "validation_pairs": None,
-            "sizes": (None, None),
-            "early_stopping": False,
-            "datasplitter_kwargs": _without(options["datasplitter_kwargs"], SPLIT_OPTIONS),
-            "trainer_kwargs": _without(options["trainer_kwargs"], ("early_stopping",)),
-            "checkpoint_dir": folder,
-            "resume": is_begun,
-        }
-        monitor = options["trainer_kwargs"].get("early_stopping_monitor")
-        early = options["early_stopping"]
-        phases = [
-            replace(
-                phase,
-                name=f"refit_{phase.name}",
-                max_epochs=n_kept_epochs(
-                    self.history_, phase.name, (monitor or phase.monitor) if early else None
-                ),
-            )
-            for phase in phases
-        ]
+        again = self._refit_options(options, own)
+        phases = [self._refit_phase(phase, options) for phase in phases]
         self.module = self._new_module()
         self.history_, self.is_trained_, self.statistics_fitted_ = None, False, False
         try:
-            is_finished = self._train_phases(phases, **again)
+            is_finished = self._train_phases(
+                phases, **again, checkpoint_dir=folder, resume=is_begun
+            )
         except BaseException:
             first.put_back(self)
             raise
-        if not is_finished:
-            first.put_back(self)
-            warnings.warn(
-                "The refit was not finished and is dropped: the model holds what it learned from "
-                "the training cells alone.",
-                UserWarning,
-                stacklevel=scvi_settings.warnings_stacklevel,
-            )
+        if is_finished:
+            self._take_validated(first, own)
             return
-        self._take_validated(first, own)
+        first.put_back(self)
+        warnings.warn(
+            "The refit was not finished and is dropped: the model holds what it learned from the "
+            "training cells alone.",
+            UserWarning,
+            stacklevel=scvi_settings.warnings_stacklevel,
+        )
 
     def _check_refit(self, options: Mapping[str, Any]) -> None:
         if self.is_trained_:
@@ -129,6 +108,28 @@ class RefittingMixin(TrainingMixin):
                 "logger=False keeps no history, which says how long to refit: leave it out, or "
                 "refit=True."
             )
+
+    def _refit_phase(self, phase: Phase, options: Mapping[str, Any]) -> Phase:
+        """Return the phase for as many epochs as the weights that it kept have seen."""
+        monitor = options["trainer_kwargs"].get("early_stopping_monitor") or phase.monitor
+        n_epochs = n_kept_epochs(
+            self.history_, phase.name, monitor if options["early_stopping"] else None
+        )
+        return replace(phase, name=f"refit_{phase.name}", max_epochs=n_epochs)
+
+    def _refit_options(self, options: Mapping[str, Any], split: Split) -> dict[str, Any]:
+        """Return how to train on training and validation cells, with nothing to stop by."""
+        pairs = self._refit_pairs(options["pairs"], options["validation_pairs"], split)
+        return {
+            "split": Split(np.concatenate([split.train, split.validation]), (), split.test),
+            "pairs": pairs,
+            "sizes": (None, None),
+            "batch_size": options["batch_size"],
+            "early_stopping": False,
+            "plan_kwargs": options["plan_kwargs"],
+            "datasplitter_kwargs": _without(options["datasplitter_kwargs"], SPLIT_OPTIONS),
+            "trainer_kwargs": _without(options["trainer_kwargs"], ("early_stopping",)),
+        }
 
     def _refit_pairs(
         self, pairs: Pairs | None, validation_pairs: Pairs | None, split: Split
@@ -151,11 +152,8 @@ class RefittingMixin(TrainingMixin):
         for name, shrinkage in getattr(self.module, "shrinkages", {}).items():
             shrinkage.share.copy_(module.shrinkages[name].share)
         readers = self._training_readers()
-        codes = self._batch_codes(self._training_obs())
         cells = self._training_cells(readers, split)
-        held = HeldOut(
-            cells, readers, None if codes is None else cells.by_own_row(codes), self.device
-        )
+        held = self._held_out(cells, readers, self._batch_codes(self._training_obs()))
         familiarity = {
             key: familiarity_reference(self.module, key, held, validated=module)
             for key in self.specs

@@ -70,8 +70,7 @@ class TrustMixin:
         self, cells: TrainingCells, readers: Mapping[str, RowReader], codes: Any
     ) -> dict[str, Any]:
         """Return what is kept of the validation cells."""
-        by_row = None if codes is None else cells.by_own_row(codes)
-        held = HeldOut(cells, readers, by_row, self.device)
+        held = self._held_out(cells, readers, codes)
         fit_shrinkage(self.module, held)
         fit_linear_paths(self.module, held)
         return {
@@ -81,6 +80,12 @@ class TrustMixin:
             },
             "intervals": self._calibrated(held),
         }
+
+    def _held_out(
+        self, cells: TrainingCells, readers: Mapping[str, RowReader], codes: Any
+    ) -> HeldOut:
+        by_row = None if codes is None else cells.by_own_row(codes)
+        return HeldOut(cells, readers, by_row, self.device)
 
     def _calibrated(self, held: HeldOut) -> dict[str, dict[str, Any]]:
         """Return what intervals need, by source and target; probabilities need nothing."""
