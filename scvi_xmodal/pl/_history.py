@@ -179,5 +179,5 @@ def _draw(ax: Axes, panel: _Panel) -> None:
     which = "best of the last training" if panel.start else "best"
     ax.set_xlabel("epoch" if panel.best is None else f"epoch ({which}: {panel.best})")
     ax.set_ylabel(panel.metric.replace("_", " "))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.spines[["top", "right"]].set_visible(False)

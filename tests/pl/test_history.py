@@ -136,3 +136,11 @@ def test_mistakes_are_named():
         pl.history(_history(), metrics=["accuracy"])
     with pytest.raises(ValueError, match="has no 'reconstruction_loss'; it has \\['a'\\]"):
         pl.history({"a": pd.Series([1.0])})
+
+
+def test_ticks_of_a_single_epoch_are_whole():
+    curve = pd.DataFrame({"loss": [3.0]})
+    (ax,) = xm.pl.history({"integrative_reconstruction_loss_train": curve})
+    low, high = ax.get_xlim()
+    shown = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert shown == [0]
