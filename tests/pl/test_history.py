@@ -140,7 +140,7 @@ def test_mistakes_are_named():
 
 def test_ticks_of_a_single_epoch_are_whole():
     curve = pd.DataFrame({"loss": [3.0]})
-    (ax,) = xm.pl.history({"integrative_reconstruction_loss_train": curve})
+    (ax,) = pl.history({"integrative_reconstruction_loss_train": curve})
     low, high = ax.get_xlim()
     shown = [tick for tick in ax.get_xticks() if low <= tick <= high]
     assert shown == [0]
