@@ -164,8 +164,8 @@ class Butterfly(
             ended, every phase for as many epochs as its kept weights had seen. What the
             validation cells said of the first network is kept: how far its linear paths go, trust
             scores and intervals. ``validation_indices`` are none then; test cells stay unseen.
-            It takes about .7 times as long again, and is better per feature, most of all at
-            batches and types that no cell trained: ``docs/choosing.md`` says by how much.
+            It takes half to nine tenths as long again, and is better per feature, most of all
+            where whole batches or types validated: ``docs/choosing.md`` says more.
         plan_kwargs
             Keywords of the training plan: ``lr``, ``weight_decay``, ``max_kl_weight``,
             ``n_epochs_kl_warmup``, ``max_grad_norm``, ``discriminator_lr``, ...
