@@ -55,6 +55,16 @@ def test_series_are_matched_by_name_and_cells_without_truth_left_out(labels):
     assert scores == evaluate_annotation(true[5:].reset_index(drop=True), list(given[5:]))
 
 
+def test_numbers_are_the_same_labels_with_and_without_gaps():
+    given = ["1", "2", "unsure"]
+    for true in (
+        pd.Series([1, 2, None], dtype="Int64"),
+        pd.Series([1, 2, None], dtype=float),
+        pd.Series([1, 2, None], dtype="category"),
+    ):
+        assert evaluate_annotation(true, given).accuracy == 1
+
+
 def test_one_label_and_one_cell():
     scores = evaluate_annotation(["a"], ["a"])
     assert scores.accuracy == scores.f1_macro == 1
