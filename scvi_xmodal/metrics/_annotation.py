@@ -119,9 +119,9 @@ def matched_labels(
     n_named = int((true == unsure).sum())
     if n_named:
         raise ValueError(
-            f"{n_named} cells are truly called {unsure!r}, which stands for no label here. Leave "
-            "them out, with NaN for their true label, or give unsure= another word for cells "
-            "that were given none."
+            f"{unsure!r} stands for no label here, but is the true label of {n_named} of "
+            f"{len(true)} cells. Leave them out, with NaN for it, or give unsure= another word "
+            "for cells that were given none."
         )
     return true, given
 

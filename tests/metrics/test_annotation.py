@@ -84,7 +84,7 @@ def test_users_mistakes_are_named(labels):
         evaluate_annotation(true, table)
     with pytest.raises(ValueError, match="truth must be one label for each cell"):
         evaluate_annotation(table, given)
-    with pytest.raises(ValueError, match="1 cells are truly called 'unsure'.*unsure="):
+    with pytest.raises(ValueError, match="'unsure' .* is the true label of 1 of 2 cells.*unsure="):
         evaluate_annotation(["a", "unsure"], ["a", "unsure"])
     named = evaluate_annotation(["a", "unsure"], ["a", "unsure"], unsure="nothing")
     assert named.accuracy == 1

@@ -115,7 +115,9 @@ def test_integrate_takes_files_that_are_left_on_disk(study, tmp_path, opened):
     expected = integrate(mdata["atac"], rna)
     for key, adata in expected.mod.items():
         for name in ("X", "counts"):
-            one, two = (m[key].X if name == "X" else m[key].layers[name] for m in (found, expected))
+            one, two = (
+                m[key].X if name == "X" else m[key].layers[name] for m in (found, expected)
+            )
             np.testing.assert_array_equal(*(sparse.csr_matrix(x).toarray() for x in (one, two)))
         assert list(found[key].obs_names) == list(adata.obs_names)
 
