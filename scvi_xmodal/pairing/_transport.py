@@ -9,7 +9,6 @@ import numpy as np
 
 from scvi_xmodal._arguments import check_arguments
 from scvi_xmodal._constants import CONDITIONS
-from scvi_xmodal._texts import label_text, label_texts
 from scvi_xmodal.data import Pairs, check_counts, layer_name
 from scvi_xmodal.metrics._components import principal_components
 from scvi_xmodal.pairing._cells import groups_by_label, labels_of, training_rows, warn_user
@@ -162,8 +161,8 @@ def condition_rows(
             "conditions are needed."
         )
     column = adata.obs[condition_key]
-    values = label_texts(column).to_numpy(dtype=object)
-    found = {key: np.flatnonzero(values == label_text(value)) for key, value in conditions.items()}
+    values = column.astype(object).astype(str).mask(column.isna()).to_numpy(dtype=object)
+    found = {key: np.flatnonzero(values == str(value)) for key, value in conditions.items()}
     for key, value in conditions.items():
         if not found[key].size:
             known = sorted(set(values[~column.isna().to_numpy()]))[:20]
