@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 
 import anndata
 import h5py
@@ -17,6 +18,7 @@ from mudata import MuData
 from typer.testing import CliRunner
 
 import scvi_xmodal as xm
+from scvi_xmodal._commands._common import quiet
 from scvi_xmodal.cli import app
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:zarr v3")
@@ -342,6 +344,16 @@ def test_other_peaks_need_repool_and_say_how_many_are_covered(folder, tmp_path):
     pooled.X[:, :10] = 0
     expected = model.translate(pooled, source="atac", target="rna")
     np.testing.assert_allclose(made.X, expected.X, rtol=1e-4, atol=1e-6)
+
+
+def test_warnings_are_a_line_in_the_words_of_the_command_line():
+    before = warnings.formatwarning
+    with quiet():
+        said = warnings.formatwarning(
+            UserWarning("Few\n cells: repool=True."), UserWarning, "a", 1
+        )
+    assert said == "Warning: Few cells: --repool.\n"
+    assert warnings.formatwarning is before
 
 
 def test_babel_goes_all_the_way(folder, tmp_path):

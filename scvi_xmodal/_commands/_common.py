@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scvi_xmodal._aside import check_folder
+from scvi_xmodal._commands._show import with_options
 from scvi_xmodal._layers import layer_names
 
 if TYPE_CHECKING:
@@ -144,10 +145,12 @@ def say(text: str) -> None:
 def quiet() -> Iterator[None]:
     """Keep other packages' notices about themselves off the screen.
 
-    scvi-tools' come on standard output, where programs read what ``--json`` prints.
+    scvi-tools' come on standard output, where programs read what ``--json`` prints. Warnings are
+    a line each, without the place in the code that would tell a user nothing.
     """
     import scvi
 
+    formatwarning, warnings.formatwarning = warnings.formatwarning, _in_a_line
     verbosity = scvi.settings.verbosity
     scvi.settings.verbosity = logging.WARNING
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
@@ -161,6 +164,12 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="Changing the sparsity structure")
             yield
     finally:
+        warnings.formatwarning = formatwarning
         scvi.settings.verbosity = verbosity
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _in_a_line(message: Warning | str, *place: Any, **more: Any) -> str:
+    """Return a warning as the command line shows it, wherever in the code it was given."""
+    return f"Warning: {with_options(' '.join(str(message).split()))}\n"

@@ -28,7 +28,8 @@ def open_backed(path: str | Path) -> AnnData | MuData:
 
     Returns
     -------
-    AnnData or MuData with ``X`` and layers on disk.
+    AnnData or MuData with ``X`` and layers on disk; of an AnnData's file ``obs``, ``var`` and
+    ``uns``, such as what a translation is, are read besides, and nothing else.
 
     Raises
     ------
@@ -86,6 +87,7 @@ def _lazily(group: Any) -> AnnData:
         X=_matrix(group["X"]) if "X" in group else None,  # counts may be in layers alone
         obs=read_elem(group["obs"]),
         var=read_elem(group["var"]),
+        uns=read_elem(group["uns"]) if "uns" in group else {},
         layers=layers,
     )
 

@@ -27,7 +27,8 @@ def read_10x(path: str | Path, *, genome: str | None = None) -> MuData:
         ``filtered_feature_bc_matrix.h5`` of Cell Ranger (3 or later) or Cell Ranger ARC, or the
         folder of that name with ``matrix.mtx.gz``.
     genome
-        Genome to keep, where an ``.h5`` file holds several.
+        Genome to keep, where an ``.h5`` file holds several. Features of none, as antibodies
+        are, stay.
 
     Returns
     -------
@@ -37,7 +38,8 @@ def read_10x(path: str | Path, *, genome: str | None = None) -> MuData:
     Raises
     ------
     ValueError
-        If there is no such file, it is none of 10x', or it holds fewer than two modalities.
+        If there is no such file or genome, it is none of 10x', it holds fewer than two
+        modalities, or a genome is asked of a folder, which does not tell them.
 
     Examples
     --------
@@ -69,6 +71,11 @@ def read_table(path: Path, genome: str | None = None) -> AnnData:
 
     if not path.exists():
         raise ValueError(f"{str(path)!r} does not exist.")
+    if genome is not None and path.is_dir():
+        raise ValueError(
+            f"genome={genome!r}: the files of a folder, {str(path)!r}, do not say which genome "
+            "features are of. Read the .h5 file beside it."
+        )
     prefix = _prefix(path) if path.is_dir() else ""
     with warnings.catch_warnings():
         # it is said again, for each modality
@@ -80,7 +87,7 @@ def read_table(path: Path, genome: str | None = None) -> AnnData:
                 )
                 adata.X = adata.X.tocsr()
             else:
-                adata = scanpy.read_10x_h5(path, genome=genome, gex_only=False)
+                adata = _read_h5(path, genome)
         # scanpy raises a bare Exception for a file of another layout
         except Exception as error:
             raise ValueError(
@@ -88,6 +95,19 @@ def read_table(path: Path, genome: str | None = None) -> AnnData:
                 "Read .h5ad with anndata and .h5mu with mudata."
             ) from error
     return adata
+
+
+def _read_h5(path: Path, genome: str | None) -> AnnData:
+    """Return the features of a genome, and those of none, as antibodies are."""
+    import scanpy
+
+    whole = scanpy.read_10x_h5(path, gex_only=False)
+    if genome is None or "genome" not in whole.var:
+        return whole
+    of = whole.var["genome"].astype(str)
+    if not (of == genome).any():
+        raise ValueError(f"genome={genome!r} is none of {sorted(set(of) - {''})}")
+    return whole[:, of.isin([genome, ""])].copy()
 
 
 def _prefix(folder: Path) -> str:

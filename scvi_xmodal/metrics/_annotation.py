@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scvi_xmodal._arguments import check_arguments, shown
+from scvi_xmodal._texts import label_texts
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -111,16 +112,16 @@ def matched_labels(
         As :func:`evaluate_annotation`.
     """
     true, given = matched_series(truth, annotated)
-    given = given.where(given.notna(), unsure)[true.notna()].astype(str)
-    true = true.dropna().astype(str)
+    given = label_texts(given.where(given.notna(), unsure)[true.notna()])
+    true = label_texts(true.dropna())
     if not len(true):
         raise ValueError("Not one cell has a true label.")
     n_named = int((true == unsure).sum())
     if n_named:
         raise ValueError(
-            f"{n_named} cells are truly called {unsure!r}, which stands for no label here. Leave "
-            "them out, with NaN for their true label, or give unsure= another word for cells "
-            "that were given none."
+            f"{unsure!r} stands for no label here, but is the true label of {n_named} of "
+            f"{len(true)} cells. Leave them out, with NaN for it, or give unsure= another word "
+            "for cells that were given none."
         )
     return true, given
 

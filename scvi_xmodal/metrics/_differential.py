@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from scvi_xmodal.metrics._groups import group_labels, group_means
 from scvi_xmodal.metrics._inputs import read_prediction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anndata import AnnData
 
     Method = Literal["wilcoxon", "t-test"]
@@ -144,7 +147,7 @@ def _scanpy(
         obs=pd.DataFrame({"group": codes}, index=labels.index.astype(str)),
         var=pd.DataFrame(index=np.arange(values.shape[1]).astype(str)),
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _silent(sc.settings):
         # fold changes, which are not used, are undefined for negative values
         warnings.simplefilter("ignore")
         sc.tl.rank_genes_groups(
@@ -162,6 +165,17 @@ def _scanpy(
         )
         for code in wanted
     ]
+
+
+@contextmanager
+def _silent(settings: Any) -> Iterator[None]:
+    """Keep scanpy from asking for logarithms of open peaks, which it takes for counts."""
+    verbosity = settings.verbosity
+    settings.verbosity = "error"
+    try:
+        yield
+    finally:
+        settings.verbosity = verbosity
 
 
 def _one_sided(table: pd.DataFrame) -> pd.DataFrame:

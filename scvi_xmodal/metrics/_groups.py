@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scvi_xmodal._texts import label_texts
+
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -36,10 +38,12 @@ def group_labels(adata: AnnData, groupby: str, *, name: str) -> pd.Series:
     labels = adata.obs[groupby]
     if labels.isna().all():
         raise ValueError(f"No cell of {name} has a label in obs[{groupby!r}].")
-    if isinstance(labels.dtype, pd.CategoricalDtype):
-        used = labels.cat.remove_unused_categories()
-        return used.cat.rename_categories([str(category) for category in used.cat.categories])
-    return labels.map(str, na_action="ignore").astype("category")
+    texts = label_texts(labels)
+    if not isinstance(labels.dtype, pd.CategoricalDtype):
+        return texts.astype("category")
+    used = labels.cat.remove_unused_categories().cat.categories
+    order = pd.CategoricalDtype(label_texts(used.to_series()).unique())
+    return texts.astype(order)
 
 
 def group_means(matrix: Any, labels: pd.Series) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from scvi.model.base import BaseModelClass
 from scvi_xmodal._arguments import DATA, check_arguments
 from scvi_xmodal._compat import copy_views, keep_with_data, manager_of, release_with_model
 from scvi_xmodal._constants import FORMAT_VERSION
+from scvi_xmodal._texts import label_text
 from scvi_xmodal.data import RowReader, check_counts, layer_name, match_features
 from scvi_xmodal.model._saving import SavingMixin
 from scvi_xmodal.model._setup import (
@@ -283,9 +284,11 @@ class CrossModalModel(SavingMixin, TrustMixin, TranslatingMixin, BaseModelClass)
         """Return the number of each cell's batch, of shape (n_cells,), -1 where it is unknown."""
         names, own = (pd.Index(part, dtype=object) for part in (self._batch_names, values))
         codes = names.get_indexer(own)
-        if (codes < 0).any():  # files and command lines turn the batch 1 into the text "1"
-            as_text = own.where(own.isna(), own.astype(str))
-            codes = np.where(codes < 0, names.astype(str).get_indexer(as_text), codes)
+        # files and command lines turn the batch 1 into the text "1", gaps into the number 1.0
+        for text in (str, label_text):
+            if (codes < 0).any():
+                as_text = own.where(own.isna(), own.map(text))
+                codes = np.where(codes < 0, names.map(text).get_indexer(as_text), codes)
         return codes.astype(np.int64)
 
     def _finish_init(self, init_locals: dict[str, Any]) -> None:

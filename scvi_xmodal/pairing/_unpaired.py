@@ -248,10 +248,12 @@ def _of_two(
 ) -> LabelledCells:
     keys = ("rna", "atac") if modalities is None else tuple(modalities)
     chosen = (None, None) if indices is None else tuple(indices)
-    if len(keys) != 2 or len(chosen) != 2:
+    # a text would be read by letters, and of one name the second experiment would be all
+    if isinstance(modalities, str) or len(set(keys)) != 2 or len(keys) != 2 or len(chosen) != 2:
         raise ValueError(
             "Two experiments need two names in modalities and, in indices, a pair "
-            f"(rows of the first, rows of the second); got {keys} and {len(chosen)} in indices."
+            f"(rows of the first, rows of the second); got {modalities or keys!r} and "
+            f"{len(chosen)} in indices."
         )
     cells = {}
     for key, adata in zip(keys, experiments, strict=True):

@@ -8,6 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from scvi_xmodal._arguments import TEXT, check_arguments
+from scvi_xmodal._texts import label_text, label_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +46,7 @@ def cell_labels(
         exclude occurs nowhere.
     """
     labels = _find(data, key, argument)
-    excluded = {None if label is None else str(label) for label in np.ravel(list(exclude))}
+    excluded = {None if label is None else label_text(label) for label in np.ravel(list(exclude))}
     texts = {label for label in excluded if label is not None}
     present = sorted(labels.dropna().unique())
     if unknown := sorted(texts - set(present)):
@@ -98,8 +99,7 @@ def _in_modalities(mdata: MuData, key: str) -> Iterator[pd.Series]:
 
 def _as_text(column: pd.Series) -> pd.Series:
     """Return labels as text, numbered by row."""
-    values = column.reset_index(drop=True).astype(object)
-    return values.astype(str).astype(object).mask(values.isna())
+    return label_texts(column.reset_index(drop=True))
 
 
 def _columns(data: AnnData | MuData) -> list[str]:

@@ -94,6 +94,8 @@ def integrate(
     _check(measured, translated, (source, target), run)
     if kind is None and source != "atac":
         _refuse_peaks(measured, source)
+    # what was written to disk may be opened there, and the MuData is in memory
+    measured, translated = measured.to_memory(), translated.to_memory()
     modalities = {
         source: _measured(measured, layer, source),
         target: _with_counts(translated, _expected_counts(translated, target)),

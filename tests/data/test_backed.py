@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from mudata import MuData
 from scipy import sparse
 
+from scvi_xmodal.baselines import Ridge
 from scvi_xmodal.data import ChunkedPairs, Pairs, RowReader, TranslationWriter, open_backed
 from scvi_xmodal.datasets import synthetic
+from scvi_xmodal.metrics import evaluate_translation
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,19 @@ def test_open_backed_leaves_counts_on_disk(files, mdata):
         rows = np.array([7, 3, 3, 149, 8])
         np.testing.assert_array_equal(reader.rows(rows).toarray(), expected.X[rows].toarray())
     assert open_backed(files / "both.h5mu").n_obs == mdata.n_obs
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_a_translation_opened_on_disk_still_says_what_it_is(mdata, tmp_path, suffix):
+    path = tmp_path / f"rna{suffix}"
+    ridge = Ridge(n_components=4).fit(mdata)
+    rna = ridge.translate(mdata["atac"], source="atac", target="rna")
+    ridge.translate(mdata["atac"], source="atac", target="rna", out=path)
+    opened = open_backed(path)
+    assert opened.uns["scvi_xmodal"]["target_kind"] == "rna"
+    pd.testing.assert_frame_equal(
+        evaluate_translation(opened, mdata["rna"]), evaluate_translation(rna, mdata["rna"])
+    )
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -22,8 +22,9 @@ def counts(rng):
     return rng.poisson(1.0, size=(6, len(NAMES)))
 
 
-def _write_h5(path, counts, types, names, ids):
+def _write_h5(path, counts, types, names, ids, genomes=None):
     """Write Cell Ranger's layout, version 3: features x cells, CSC."""
+    genomes = ["GRCh38"] * len(ids) if genomes is None else genomes
     matrix = sparse.csr_matrix(counts)
     with h5py.File(path, "w") as file:
         group = file.create_group("matrix")
@@ -34,7 +35,7 @@ def _write_h5(path, counts, types, names, ids):
         features = group.create_group("features")
         features["id"], features["name"] = np.array(ids, dtype="S"), np.array(names, dtype="S")
         features["feature_type"] = np.array(types, dtype="S")
-        features["genome"] = np.array(["GRCh38"] * len(ids), dtype="S")
+        features["genome"] = np.array(genomes, dtype="S")
     return path
 
 
@@ -111,6 +112,25 @@ def test_another_genome_is_refused(tmp_path, counts):
     path = _write_h5(tmp_path / "x.h5", counts, TYPES, NAMES, IDS)
     with pytest.raises(ValueError, match="mm10"):
         read_10x(path, genome="mm10")
+
+
+def test_of_several_genomes_one_is_kept_and_its_antibodies(tmp_path, counts):
+    genomes = ["GRCh38", "mm10", "GRCh38", "GRCh38", "mm10", "", ""]  # as Cell Ranger writes
+    path = _write_h5(tmp_path / "x.h5", counts, TYPES, NAMES, IDS, genomes)
+    with pytest.warns(UserWarning, match="left out"):
+        mdata = read_10x(path, genome="GRCh38")
+    assert {key: list(adata.var["gene_ids"]) for key, adata in mdata.mod.items()} == {
+        "rna": ["ENSG1", "ENSG3"],
+        "atac": ["chr1:10-20"],
+        "protein": ["CD4_TotalSeqB"],
+    }
+    np.testing.assert_array_equal(mdata["rna"].X.toarray(), counts[:, [0, 2]])
+
+
+def test_a_folder_knows_no_genomes(tmp_path):
+    (tmp_path / "matrix.mtx.gz").touch()
+    with pytest.raises(ValueError, match="genome='mm10'.* do not say which genome"):
+        read_10x(tmp_path, genome="mm10")
 
 
 def test_one_modality_is_a_query_and_no_training_data(counts, tmp_path):

@@ -55,6 +55,16 @@ def test_series_are_matched_by_name_and_cells_without_truth_left_out(labels):
     assert scores == evaluate_annotation(true[5:].reset_index(drop=True), list(given[5:]))
 
 
+def test_numbers_are_the_same_labels_with_and_without_gaps():
+    given = ["1", "2", "unsure"]
+    for true in (
+        pd.Series([1, 2, None], dtype="Int64"),
+        pd.Series([1, 2, None], dtype=float),
+        pd.Series([1, 2, None], dtype="category"),
+    ):
+        assert evaluate_annotation(true, given).accuracy == 1
+
+
 def test_one_label_and_one_cell():
     scores = evaluate_annotation(["a"], ["a"])
     assert scores.accuracy == scores.f1_macro == 1
@@ -74,7 +84,7 @@ def test_users_mistakes_are_named(labels):
         evaluate_annotation(true, table)
     with pytest.raises(ValueError, match="truth must be one label for each cell"):
         evaluate_annotation(table, given)
-    with pytest.raises(ValueError, match="1 cells are truly called 'unsure'.*unsure="):
+    with pytest.raises(ValueError, match="'unsure' .* is the true label of 1 of 2 cells.*unsure="):
         evaluate_annotation(["a", "unsure"], ["a", "unsure"])
     named = evaluate_annotation(["a", "unsure"], ["a", "unsure"], unsure="nothing")
     assert named.accuracy == 1

@@ -26,3 +26,26 @@ def test_labels_are_strings_of_groups_that_exist():
     adata.obs["none"] = np.nan
     with pytest.raises(ValueError, match="No cell of cells has a label"):
         group_labels(adata, "none", name="cells")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pd.array([2, 1, None], dtype="Int64"),
+        [2.0, 1.0, np.nan],
+        pd.Categorical([2.0, 1.0, None]),
+        pd.Series([2, 1, None], dtype=object),
+    ],
+)
+def test_numbers_keep_their_names_beside_gaps(numbers):
+    adata = AnnData(np.ones((3, 1)))
+    adata.obs["n"] = getattr(numbers, "array", numbers)
+    labels = group_labels(adata, "n", name="cells")
+    assert list(labels.cat.categories) == ["1", "2"]
+    assert labels.isna().tolist() == [False, False, True]
+
+
+def test_one_name_in_two_types_is_one_group():
+    adata = AnnData(np.ones((3, 1)))
+    adata.obs["n"] = pd.Categorical([1, "1", "b"], categories=["b", 1, "1"])
+    assert list(group_labels(adata, "n", name="cells").cat.categories) == ["b", "1"]

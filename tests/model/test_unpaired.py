@@ -79,6 +79,17 @@ class TestSetup:
         model.train(**quick)
         assert model.translate(protein, source="protein", target="rna").n_vars == 18
 
+    def test_numbered_batches_are_the_same_in_whole_numbers_and_in_fractions(self, apart, quick):
+        """A gap among the other cells of a table makes 1.0 of the batch 1."""
+        rna, atac = apart
+        rna.obs["run"] = np.arange(rna.n_obs) % 2 + 1
+        atac.obs["run"] = np.arange(atac.n_obs) % 2 + 1.0
+        model = Butterfly.from_unpaired(rna, atac, "cell_type", batch_key="run", **SMALL)
+        assert model.summary_stats.n_batch == 2
+        model.train(**quick)
+        for adata, source, target in ((rna, "rna", "atac"), (atac, "atac", "rna")):
+            assert model.translate(adata, source=source, target=target).n_obs == adata.n_obs
+
     def test_batches_of_both(self, apart, quick):
         model = Butterfly.from_unpaired(*apart, "cell_type", batch_key="lane", **SMALL)
         model.train(**quick)

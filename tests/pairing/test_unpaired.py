@@ -135,6 +135,8 @@ class TestBadInput:
             ({"indices": ([1], [20])}, "go up to 20"),
             ({"n_pairs": 0}, "n_pairs=0"),
             ({"modalities": ("rna",)}, "two names"),
+            ({"modalities": "rn"}, "two names .*; got 'rn'"),
+            ({"modalities": ("rna", "rna")}, r"two names .*; got \('rna', 'rna'\)"),
         ],
     )
     def test_is_named(self, rna, atac, options, message):

@@ -31,6 +31,14 @@ def labelled(labels: list[Any], key: str = "cell_type") -> AnnData:
     return adata
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "float", "object"])
+def test_numbers_are_excluded_by_number_where_cells_lack_labels(dtype: str) -> None:
+    adata = labelled([1, 2, 3, 4, None, 1])
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype(dtype)
+    split = pp.split(adata, by="cell_type", exclude=[1, None])
+    assert sorted(sum(parts(split), [])) == [1, 2, 3]
+
+
 def test_excluded_labels_stand_in_no_part() -> None:
     types = ["a", "b", "c", "d", "Mis", None, "a", np.nan]
     split = pp.split(labelled(types), by="cell_type", exclude=["Mis", None])

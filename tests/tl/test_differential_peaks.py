@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
+
 import bioframe
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy
 from anndata import AnnData
 from scipy import sparse
 from scipy.stats import mannwhitneyu
@@ -56,6 +59,23 @@ def test_measured_peaks_are_open_or_not_and_no_counts(atac):
         differential_peaks(counts, "cell_type")
     counts.X = (counts.X > 0).astype("float32")
     assert set(differential_peaks(counts, "cell_type")["group"]) == {"B", "T", "NK"}
+
+
+@pytest.fixture
+def heard():
+    """What scanpy says, at more than its usual loudness."""
+    before = scanpy.settings.logfile, scanpy.settings.verbosity
+    scanpy.settings.logfile, scanpy.settings.verbosity = io.StringIO(), "info"
+    yield scanpy.settings.logfile
+    scanpy.settings.logfile, scanpy.settings.verbosity = before
+
+
+def test_nobody_is_asked_for_logarithms_of_open_peaks(atac, heard):
+    del atac.uns["scvi_xmodal"]
+    atac.X = (np.random.default_rng(0).random(atac.shape) < atac.X).astype("float32")
+    assert len(differential_peaks(atac, "cell_type"))
+    assert not heard.getvalue()
+    assert scanpy.settings.verbosity == "info"
 
 
 @pytest.mark.parametrize("store", [np.asarray, sparse.csr_matrix])

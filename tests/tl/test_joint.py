@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from functools import partial
+
+import anndata
 import mudata
 import numpy as np
 import pandas as pd
@@ -7,9 +10,10 @@ import pytest
 import scanpy as sc
 import scvi
 from mudata import MuData
+from scipy import sparse
 
 import scvi_xmodal as xm
-from scvi_xmodal.data import Split
+from scvi_xmodal.data import Split, open_backed
 from scvi_xmodal.model import Butterfly
 from scvi_xmodal.tl import enhance, integrate, joint_latent
 
@@ -99,6 +103,23 @@ def test_integrated_counts_are_apart_from_the_measured_ones(study):
     joint = integrate(atac, model.translate(atac, source="atac", target="rna"))
     sc.pp.normalize_total(atac, target_sum=1e4)  # in place, as scanpy does
     assert (joint["atac"].layers["counts"] != mdata["atac"].X).nnz == 0
+
+
+@pytest.mark.parametrize("opened", [partial(anndata.read_h5ad, backed="r"), open_backed])
+def test_integrate_takes_files_that_are_left_on_disk(study, tmp_path, opened):
+    model, mdata = study
+    rna = model.translate(mdata["atac"], source="atac", target="rna")
+    mdata["atac"].write_h5ad(tmp_path / "atac.h5ad")
+    rna.write_h5ad(tmp_path / "rna.h5ad")
+    found = integrate(opened(tmp_path / "atac.h5ad"), opened(tmp_path / "rna.h5ad"))
+    expected = integrate(mdata["atac"], rna)
+    for key, adata in expected.mod.items():
+        for name in ("X", "counts"):
+            one, two = (
+                m[key].X if name == "X" else m[key].layers[name] for m in (found, expected)
+            )
+            np.testing.assert_array_equal(*(sparse.csr_matrix(x).toarray() for x in (one, two)))
+        assert list(found[key].obs_names) == list(adata.obs_names)
 
 
 def test_integrate_takes_drawn_counts_as_they_are(study):
