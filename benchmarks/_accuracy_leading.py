@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks._accuracy_behind import behind, competing, standing_in
 from benchmarks._accuracy_models import MODELS
 from benchmarks._accuracy_splits import SPLITS
-from benchmarks._accuracy_summary import OURS, PLACE
+from benchmarks._accuracy_summary import CLUSTERING, OURS, PLACE
 from benchmarks._tables import grid
 
 if TYPE_CHECKING:
@@ -80,6 +80,32 @@ def leading_lines(rows: pd.DataFrame) -> Iterator[str]:
         )
         yield ""
         yield from grid(head, [row[: len(head)] for row in _body(refitted)])
+        yield _left(standing_in(rows, REFIT))
+        yield ""
+
+
+def _left(rows: pd.DataFrame) -> str:
+    """Say in which scores of all kinds another model is still better."""
+    lost = behind(rows)
+    kind = lost["metric"].map(
+        lambda name: (
+            "per feature"
+            if name in {scores[0] for scores in LEADING.values()}
+            else "of clusters"
+            if name in CLUSTERING
+            else "Spearman's correlations"
+            if name.startswith("spearman")
+            else "others"
+        )
+    )
+    counts = [
+        f"{part} {int((kind == part).sum())} and {int(lost.loc[kind == part, 'clear'].sum())}"
+        for part in ("per feature", "Spearman's correlations", "of clusters", "others")
+    ]
+    return (
+        "Scores in which another model's mean is better than its, and clearly so: "
+        f"{', '.join(counts)}."
+    )
 
 
 def _body(found: pd.DataFrame) -> list[list[str]]:

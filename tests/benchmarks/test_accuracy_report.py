@@ -69,6 +69,9 @@ def test_a_refit_takes_butterflys_place_in_the_count(rows):
     n = leading(table).loc["cell", "n"]
     assert f"| by cell | {n} | 0 | 0 | {n} |" in first
     assert f"| by cell | {n} | {n} | 0 | 0 |" in second
+    assert "per feature 0 and 0, Spearman's correlations 0 and 0, of clusters 0 and 0" in second
+    worse = table.assign(pearson_gene=table["pearson_gene"].where(table["model"] != "ridge", 0.9))
+    assert "clearly so: per feature 1 and 1" in "\n".join(leading_lines(worse))
 
 
 def test_clear_wins_and_losses_are_counted_by_one_rule(rows):
