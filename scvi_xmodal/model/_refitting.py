@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scvi import settings as scvi_settings
 
-from scvi_xmodal._arguments import check_arguments
+from scvi_xmodal._arguments import check_arguments, shown
 from scvi_xmodal.data import Pairs, Split
 from scvi_xmodal.data._redrawn import joined_pairs
+from scvi_xmodal.model._devices import check_trainer_kwargs
 from scvi_xmodal.model._held_out import familiarity_reference
 from scvi_xmodal.model._resuming import Run
 from scvi_xmodal.model._training import SPLIT_OPTIONS, TrainingMixin
@@ -103,11 +104,24 @@ class RefittingMixin(TrainingMixin):
                 "plan_kwargs={'reduce_lr_on_plateau': True} lowers the learning rate by the "
                 "validation loss, which a refit has none of: leave it out, or refit=True."
             )
-        if options["trainer_kwargs"].get("logger") is False:
-            raise ValueError(
-                "logger=False keeps no history, which says how long to refit: leave it out, or "
-                "refit=True."
-            )
+        trainer_kwargs = options["trainer_kwargs"]
+        check_trainer_kwargs(trainer_kwargs, method=self.train)
+        # one object logs all phases or none to the history, of which each phase needs its own
+        for name, passes in (("logger", (None, True)), ("fast_dev_run", (None, False, 0))):
+            value = trainer_kwargs.get(name)
+            if not any(value is own or value == own for own in passes):
+                raise ValueError(
+                    f"{name}={shown(value)} keeps no history of each phase, which says how long "
+                    "to refit: leave it out, or refit=True."
+                )
+        for callback in trainer_kwargs.get("callbacks") or []:
+            monitor = getattr(callback, "monitor", None)
+            if isinstance(monitor, str) and "validation" in monitor:
+                raise ValueError(
+                    f"callbacks hold {type(callback).__name__} of {monitor!r}, which a refit "
+                    "has none of: leave it out (early_stopping_monitor= and "
+                    "early_stopping_patience= stop by validation losses), or refit=True."
+                )
 
     def _refit_phase(self, phase: Phase, options: Mapping[str, Any]) -> Phase:
         """Return the phase for as many epochs as the weights that it kept have seen."""

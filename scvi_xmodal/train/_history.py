@@ -61,9 +61,10 @@ def n_kept_epochs(history: Mapping[str, pd.DataFrame], phase: str, monitor: str 
     >>> n_kept_epochs(history, "pretrain", "validation_loss")
     2
     """
-    if monitor is None:
+    watched = None if monitor is None else history.get(f"{phase}_{monitor}")
+    if watched is None:  # or the phase ended before an epoch was validated: the last was kept
         return 1 + int(history[f"{phase}_reconstruction_loss_train"].index.max())
-    return 1 + int(history[f"{phase}_{monitor}"].iloc[:, 0].idxmin())
+    return 1 + int(watched.iloc[:, 0].idxmin())
 
 
 def plain_history(history: Mapping[str, pd.DataFrame] | None) -> dict[str, dict[str, Any]]:

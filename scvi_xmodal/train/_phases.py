@@ -121,10 +121,10 @@ def run_phase(
         watchers.append(PhaseProgressBar(phase.name))
     # scvi-tools leaves the module in eval mode after each fit, and Lightning would keep it so
     model.module.train()
-    options = {
-        "check_val_every_n_epoch": 1 if splitter.n_val else None,
-        **trainer_kwargs,
-    }
+    options = {"check_val_every_n_epoch": 1, **trainer_kwargs}
+    if not splitter.n_val:  # however often they were to be looked at, as in a refit
+        options["check_val_every_n_epoch"] = None
+        options.pop("val_check_interval", None)
     with quiet_lightning():
         try:
             runner = InterruptibleRunner(

@@ -18,7 +18,9 @@ from _world import (
     with_value,
 )
 from anndata import AnnData
+from lightning.pytorch.callbacks import EarlyStopping
 from mudata import MuData
+from scvi.train._logger import SimpleLogger
 
 from scvi_xmodal.data import Pairs, Split
 from scvi_xmodal.model import Babel, Butterfly
@@ -81,6 +83,30 @@ TRAIN = [
         "refit_without_history",
         _train(refit=True, logger=False),
         "logger=False keeps no history",
+    ),
+    Case(
+        "train",
+        "refit_with_a_logger_of_ones_own",
+        _train(refit=True, logger=SimpleLogger()),
+        "logger=.* keeps no history of each phase",
+    ),
+    Case(
+        "train",
+        "refit_with_several_loggers",
+        _train(refit=True, logger=[SimpleLogger()]),
+        "logger=.* keeps no history of each phase",
+    ),
+    Case(
+        "train",
+        "refit_with_fast_dev_run",
+        _train(refit=True, fast_dev_run=True),
+        "fast_dev_run=True keeps no history of each phase",
+    ),
+    Case(
+        "train",
+        "refit_with_a_callback_that_validates",
+        _train(refit=True, callbacks=[EarlyStopping("validation_loss")]),
+        "callbacks hold EarlyStopping of 'validation_loss', which a refit has none of",
     ),
     Case(
         "train",

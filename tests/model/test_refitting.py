@@ -160,6 +160,22 @@ def test_without_early_stopping_it_lasts_as_long(fresh):
     assert len(model.history["refit_integrative_train_loss"]) == OPTIONS["max_epochs"]
 
 
+def test_without_validation_cells_it_does_not_matter_how_often_they_are_looked_at(fresh):
+    model = fresh()
+    model.train(split=EVERY, check_val_every_n_epoch=2, **OPTIONS)
+    assert len(model.history["integrative_train_loss"]) == OPTIONS["max_epochs"]
+
+
+def test_a_phase_that_was_never_validated_lasts_as_long(fresh):
+    model = fresh()
+    model.train(split=SPLIT, refit=True, check_val_every_n_epoch=2, **OPTIONS)
+    assert "pretrain_rna_reconstruction_loss_validation" not in model.history
+    assert len(model.history["refit_pretrain_rna_reconstruction_loss_train"]) == 1
+    losses = model.history["integrative_reconstruction_loss_validation"].iloc[:, 0]
+    assert list(losses.index) == [1, 3]
+    assert len(model.history["refit_integrative_train_loss"]) == 1 + losses.idxmin()
+
+
 def test_drawn_cells_and_stopping_of_ones_own(fresh):
     model = fresh()
     model.train(
