@@ -114,6 +114,12 @@ class RefittingMixin(TrainingMixin):
                     f"{name}={shown(value)} keeps no history of each phase, which says how long "
                     "to refit: leave it out, or refit=True."
                 )
+        if trainer_kwargs.get("max_time") is not None:
+            raise ValueError(
+                f"max_time={shown(trainer_kwargs['max_time'])} may end a refit before it has had "
+                "as many epochs as were best: leave it out (max_epochs= limits both), or "
+                "refit=True."
+            )
         for callback in trainer_kwargs.get("callbacks") or []:
             monitor = getattr(callback, "monitor", None)
             if isinstance(monitor, str) and "validation" in monitor:

@@ -110,6 +110,12 @@ TRAIN = [
     ),
     Case(
         "train",
+        "refit_by_the_clock",
+        _train(refit=True, max_time={"minutes": 1}),
+        "may end a refit before",
+    ),
+    Case(
+        "train",
         "refit_of_trained",
         lambda w: w.model.train(1, refit=True, split=SPLIT, **QUIET),
         "this model is trained already",
