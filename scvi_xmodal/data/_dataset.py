@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from scvi_xmodal.data._processes import of_first_process, rank_and_number
 from scvi_xmodal.nn import Presence
 
 if TYPE_CHECKING:
@@ -169,33 +169,23 @@ def cut_minibatches(size: int, batch_size: int) -> list[slice]:
 
 def permutation(size: int) -> NDArray[np.int64]:
     """Return a random order, the same in all processes of a distributed run."""
-    seed = torch.empty((), dtype=torch.int64).random_()
-    if dist.is_available() and dist.is_initialized():
-        on_device = seed.cuda() if dist.get_backend() == "nccl" else seed
-        dist.broadcast(on_device, src=0)
-        seed = on_device.cpu()
-    generator = torch.Generator().manual_seed(int(seed))
+    seed = of_first_process(int(torch.empty((), dtype=torch.int64).random_()))
+    generator = torch.Generator().manual_seed(seed)
     return torch.randperm(size, generator=generator).numpy()
 
 
 def share_size(size: int) -> int:
     """Return how many pairs each process takes."""
-    return -(-size // _world()[1])
+    return -(-size // rank_and_number()[1])
 
 
 def own_share(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return this process's share; all of them outside of distributed runs."""
-    rank, n_processes = _world()
+    rank, n_processes = rank_and_number()
     if n_processes == 1 or not numbers.size:
         return numbers
     total = share_size(numbers.size) * n_processes
     return np.resize(numbers, total)[rank::n_processes]
-
-
-def _world() -> tuple[int, int]:
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
 
 
 def paired_loader(

@@ -12,6 +12,7 @@ from scvi import settings as scvi_settings
 
 from scvi_xmodal._arguments import check_arguments, shown
 from scvi_xmodal.data import Pairs, Split
+from scvi_xmodal.data._processes import of_first_process, rank_and_number
 from scvi_xmodal.data._redrawn import joined_pairs
 from scvi_xmodal.model._devices import check_trainer_kwargs
 from scvi_xmodal.model._held_out import familiarity_reference
@@ -132,10 +133,13 @@ class RefittingMixin(TrainingMixin):
     def _refit_phase(self, phase: Phase, options: Mapping[str, Any]) -> Phase:
         """Return the phase for as many epochs as the weights that it kept have seen."""
         monitor = options["trainer_kwargs"].get("early_stopping_monitor") or phase.monitor
-        n_epochs = n_kept_epochs(
-            self.history_, phase.name, monitor if options["early_stopping"] else None
-        )
-        return replace(phase, name=f"refit_{phase.name}", max_epochs=n_epochs)
+        n_epochs = 0
+        if rank_and_number()[0] == 0:  # other processes of a distributed run keep no history
+            n_epochs = n_kept_epochs(
+                self.history_, phase.name, monitor if options["early_stopping"] else None
+            )
+        name = f"refit_{phase.name}"
+        return replace(phase, name=name, max_epochs=of_first_process(n_epochs))
 
     def _refit_options(self, options: Mapping[str, Any], split: Split) -> dict[str, Any]:
         """Return how to train on training and validation cells, with nothing to stop by."""

@@ -46,7 +46,7 @@ def test_processes_share_all_pairs_in_equal_numbers_of_steps(n_pairs, batch_size
     shares, steps = [], []
     with pytest.MonkeyPatch.context() as patch:
         for rank in range(n_processes):
-            patch.setattr(dataset_module, "_world", lambda rank=rank: (rank, n_processes))
+            patch.setattr(dataset_module, "rank_and_number", lambda rank=rank: (rank, n_processes))
             torch.manual_seed(0)
             sampler = MinibatchSampler(n_pairs, batch_size=batch_size, shuffle=True)
             minibatches = list(sampler)

@@ -24,23 +24,26 @@ if __name__ == "__main__":
     model = Butterfly(mdata, n_latent=8)
     two = {"devices": 2, "strategy": "ddp_find_unused_parameters_true", "accelerator": "cpu"}
     model.train(
-        max_epochs=40, pretrain_epochs=2, train_size=0.8, batch_size=32 // int(sys.argv[1]),
+        pretrain_epochs=2, train_size=0.8, batch_size=32 // int(sys.argv[1]),
         enable_progress_bar=False, early_stopping_patience=4,
         plan_kwargs={"lr": 1e-2}, **(two if sys.argv[1] == "2" else {}),
+        **json.loads(sys.argv[2]),
     )
     tensors = [p.detach().numpy().tobytes() for p in model.module.parameters()]
     history = {k: v.iloc[:, 0].tolist() for k, v in (model.history or {}).items()}
     rank = os.environ.get("LOCAL_RANK", "0")
     with open(f"rank{rank}.json", "w") as file:
         digest = hashlib.sha256(b"".join(tensors)).hexdigest()
-        json.dump({"hash": digest, "history": history}, file)
+        n_trained = len(model.train_indices)
+        json.dump({"hash": digest, "history": history, "n_trained": n_trained}, file)
 """
 
 
-def _train(folder, n_processes):
+def _train(folder, n_processes, **options):
     (folder / "script.py").write_text(_SCRIPT)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "script.py", str(n_processes)]
+    arguments = [str(n_processes), json.dumps({"max_epochs": 40, **options})]
+    command = [sys.executable, "-W", "ignore", "script.py", *arguments]
     run = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
@@ -72,3 +75,12 @@ def test_quality_equals_one_process(runs):
     metric = "integrative_reconstruction_loss_validation"
     one, two = (min(runs[n][0]["history"][metric]) for n in (1, 2))
     assert two == pytest.approx(one, rel=0.02)
+
+
+def test_a_refit_lasts_as_long_in_all_processes(tmp_path):
+    first, second = _train(tmp_path, 2, max_epochs=4, refit=True)
+    losses = first["history"]["integrative_reconstruction_loss_validation"]
+    again = first["history"]["refit_integrative_reconstruction_loss_train"]
+    assert len(again) == 1 + losses.index(min(losses))
+    assert first["hash"] == second["hash"]
+    assert first["n_trained"] == second["n_trained"] == 300
