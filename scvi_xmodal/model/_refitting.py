@@ -108,7 +108,7 @@ class RefittingMixin(TrainingMixin):
         trainer_kwargs = options["trainer_kwargs"]
         check_trainer_kwargs(trainer_kwargs, method=self.train)
         # one object logs all phases or none to the history, of which each phase needs its own
-        for name, passes in (("logger", (None, True)), ("fast_dev_run", (None, False, 0))):
+        for name, passes in (("logger", (None,)), ("fast_dev_run", (None, False, 0))):
             value = trainer_kwargs.get(name)
             if not any(value is own or value == own for own in passes):
                 raise ValueError(

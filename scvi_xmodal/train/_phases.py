@@ -123,7 +123,7 @@ def run_phase(
     model.module.train()
     options = {"check_val_every_n_epoch": 1, **trainer_kwargs}
     if not splitter.n_val:  # however often they were to be looked at, as in a refit
-        options["check_val_every_n_epoch"] = None
+        options |= {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
         options.pop("val_check_interval", None)
     with quiet_lightning():
         try:

@@ -86,6 +86,12 @@ TRAIN = [
     ),
     Case(
         "train",
+        "refit_with_lightnings_logger",
+        _train(refit=True, logger=True),
+        "logger=True keeps no history of each phase",
+    ),
+    Case(
+        "train",
         "refit_with_a_logger_of_ones_own",
         _train(refit=True, logger=SimpleLogger()),
         "logger=.* keeps no history of each phase",

@@ -176,6 +176,12 @@ def test_a_phase_that_was_never_validated_lasts_as_long(fresh):
     assert len(model.history["refit_integrative_train_loss"]) == 1 + losses.idxmin()
 
 
+def test_without_validation_cells_there_is_no_sanity_check_of_them(fresh):
+    model = fresh()
+    model.train(split=EVERY, num_sanity_val_steps=1, **OPTIONS)
+    assert len(model.history["integrative_train_loss"]) == OPTIONS["max_epochs"]
+
+
 def test_drawn_cells_and_stopping_of_ones_own(fresh):
     model = fresh()
     model.train(
