@@ -116,11 +116,19 @@ class CenteredLogRatio(InputTransform):
     the cell's geometric mean; here an absent protein is the lowest, as it should be.
     """
 
+    unit: torch.Tensor
+
+    def __init__(self, spec: ModalitySpec):
+        super().__init__(spec)
+        # inputs come in the network's precision, as others do by their statistics
+        self.register_buffer("unit", torch.tensor(1.0), persistent=False)
+
     def fit(self, statistics: FeatureStatistics) -> None:
         """Need nothing: the transform knows only the cell itself."""
 
     def forward(self, counts: SparseRows) -> torch.Tensor:
-        logged = torch.log1p(counts.to_dense())
+        dense = counts.to_dense()
+        logged = torch.log1p(dense.to(torch.promote_types(dense.dtype, self.unit.dtype)))
         return logged - logged.mean(dim=1, keepdim=True)
 
 

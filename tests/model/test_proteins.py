@@ -7,7 +7,7 @@ import pytest
 from mudata import MuData
 from scipy import sparse
 
-from scvi_xmodal.model import Butterfly
+from scvi_xmodal.model import Babel, Butterfly, Polarbear
 from scvi_xmodal.pp import clr
 
 
@@ -56,3 +56,12 @@ def test_absent_proteins_are_the_lowest_and_negative_values_stay(cite):
     assert (out.X < 0).any()
     back = model.translate(cite["protein"], source="protein", target="rna")
     assert back.layers["mean"].min() >= 0
+
+
+@pytest.mark.parametrize("model_class", [Babel, Butterfly, Polarbear])
+def test_proteins_train_in_double_precision(cite, model_class):
+    model_class.setup_mudata(cite)
+    model = model_class(cite)
+    short = {"translator_epochs": 1} if model_class is Polarbear else {}
+    model.train(1, precision="64-true", enable_progress_bar=False, **short)
+    assert np.isfinite(model.translate(source="protein", target="rna").X).all()
