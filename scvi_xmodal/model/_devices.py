@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _OWN = ("max_epochs", "early_stopping", "simple_progress_bar", "use_distributed_sampler")
 _OTHER_NAMES = {"learning_rate": "lr"}
 _CLIPPING = "plan_kwargs={'max_grad_norm': ...} clips gradients in every phase"
+_TOO_NARROW = ("16-true", "bf16-true")
 _NOT_HERE: dict[str, tuple[Callable[[Any], bool], str]] = {
     "accumulate_grad_batches": (
         lambda value: value is None or value == 1,
@@ -34,6 +35,11 @@ _NOT_HERE: dict[str, tuple[Callable[[Any], bool], str]] = {
         "split= or train_size=1.0",
     ),
     "overfit_batches": (lambda value: not value, "name the cells to train on by split="),
+    "precision": (
+        lambda value: value not in _TOO_NARROW,
+        "16 bits hold neither counts nor their losses; precision='bf16-mixed' or '16-mixed' keeps "
+        "what needs them in 32",
+    ),
     "max_steps": (
         lambda value: value is None or value == -1,
         "phases are counted in epochs, as by max_epochs=",
@@ -130,7 +136,13 @@ def _parsed(accelerator: Any, devices: Any, argument: str, **options: Any) -> An
         *_, place = parse_device_args(
             accelerator=accelerator, devices=devices, return_device="torch", **options
         )
-    except (TypeError, ValueError, MisconfigurationException, RuntimeError) as error:
+    except (
+        ImportError,  # of what drives a TPU
+        TypeError,
+        ValueError,
+        MisconfigurationException,
+        RuntimeError,
+    ) as error:
         raise ValueError(
             f"accelerator={accelerator!r} and {argument}={devices!r} name no device here: {error} "
             f"accelerator='cpu', {argument}='auto' always work."
