@@ -127,7 +127,9 @@ def test_processes_share_all_pairs(monkeypatch, n_pairs, n_processes):
     )
     shares, steps = [], []
     for rank in range(n_processes):
-        monkeypatch.setattr(dataset_module, "rank_and_number", lambda rank=rank: (rank, n_processes))
+        monkeypatch.setattr(
+            dataset_module, "rank_and_number", lambda rank=rank: (rank, n_processes)
+        )
         torch.manual_seed(0)
         minibatches = [_rows(minibatch) for minibatch in chunked]
         assert len(minibatches) == len(chunked)
